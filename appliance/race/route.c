@@ -1,0 +1,168 @@
+/* route.c - ranks a model's backends and sorts them. (pure)
+ *
+ * Owns:     nothing.
+ * Promises: every backend that may be used is in the order, once; those in good health come first.
+ * Refuses:  a backend outside the required region, whatever else holds. */
+#include "appliance/race/route.h"
+
+#include <math.h>
+
+#include "core/base.h"
+#include "core/rand.h"
+
+/* Ranks: less is asked earlier. Strategies give 0 .. INFINITY; in front of them stand the one that
+ * affinity or exploration chose. */
+#define RANK_CHOSEN (-1.0)
+
+struct candidate {
+    const struct config_backend *backend;
+    const struct health_backend *health;
+    bool usable;
+    double rank;
+};
+
+static bool listed(struct span list, struct span name) {
+    if (list.n == 0)
+        return true;
+    while (list.n > 0)
+        if (span_eq(span_trim(span_cut(&list, ',')), name))
+            return true;
+    return false;
+}
+
+static bool allowed(const struct config_backend *backend, struct span residency, struct span only) {
+    const struct provider *provider = &backend->provider->provider;
+    if (residency.n > 0 && !span_eq_nocase(span_str(provider->region), residency))
+        return false;
+    return listed(only, span_str(provider->name));
+}
+
+/* A draw from the exponential distribution whose rate is the weight: the least of several is the
+ * i-th one's with the probability weight_i / sum, and so on among the rest (Efraimidis and
+ * Spirakis, weighted sampling without replacement; with a hash for the dice it is weighted
+ * rendezvous). */
+static double draw(uint64_t seed, double weight) {
+    if (weight <= 0)
+        return INFINITY;
+    struct rand rand;
+    rand_init(&rand, seed);
+    return -log1p(-rand_double(&rand)) / weight;
+}
+
+static double rank_of(const struct config_model *model, const struct candidate *c,
+                      struct route_dice dice) {
+    const struct config_price *price = &c->backend->price;
+    switch (model->strategy) {
+    case STRATEGY_FASTEST:
+        return c->health->ttft_p50_ns ? (double)c->health->ttft_p50_ns : INFINITY;
+    case STRATEGY_ORDERED: return 0;
+    case STRATEGY_WEIGHTED:
+        return draw(dice.random + c->backend->index, (double)c->backend->weight);
+    case STRATEGY_CHEAPEST:
+        return price->known ? (double)price->input_pico + (double)price->output_pico : INFINITY;
+    }
+    return 0;
+}
+
+static bool before(const struct candidate *a, const struct candidate *b) {
+    if (a->usable != b->usable)
+        return a->usable;
+    if (a->rank != b->rank)
+        return a->rank < b->rank;
+    return a->backend->index < b->backend->index;
+}
+
+/* Insertion: at most BACKENDS_MAX, and mostly two or three. */
+static void sort(struct candidate *all, unsigned count) {
+    for (unsigned i = 1; i < count; i++) {
+        struct candidate moved = all[i];
+        unsigned at = i;
+        for (; at > 0 && before(&moved, &all[at - 1]); at--)
+            all[at] = all[at - 1];
+        all[at] = moved;
+    }
+}
+
+/* Is `c` as good as the best by its strategy, so that affinity may choose it? `all` is sorted. */
+static bool is_peer(const struct config_model *model, const struct candidate *all,
+                    const struct candidate *c) {
+    if (!c->usable)
+        return false;
+    switch (model->strategy) {
+    case STRATEGY_FASTEST:
+        return c->rank == INFINITY || c->rank <= ROUTE_AFFINITY_SLOWER_MAX * all[0].rank;
+    case STRATEGY_CHEAPEST: return c->rank == all[0].rank;
+    case STRATEGY_WEIGHTED: return c->rank < INFINITY;
+    case STRATEGY_ORDERED: return false;
+    }
+    return false;
+}
+
+/* What a backend is called does not change when the configuration is reloaded; its id may. */
+static uint64_t affinity_seed(const struct config_backend *backend, uint64_t affinity_hash) {
+    uint64_t provider = span_hash(span_str(backend->provider->provider.name));
+    uint64_t model = span_hash(span_str(backend->model));
+    return affinity_hash ^ (provider + (model << 1 | model >> 63));
+}
+
+static void choose_by_affinity(const struct config_model *model, struct candidate *all,
+                               unsigned count, uint64_t affinity_hash) {
+    struct candidate *chosen = NULL;
+    double least = INFINITY;
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_peer(model, all, &all[i]))
+            continue;
+        double weight = model->strategy == STRATEGY_WEIGHTED ? all[i].backend->weight : 1;
+        double drawn = draw(affinity_seed(all[i].backend, affinity_hash), weight);
+        if (drawn < least) {
+            least = drawn;
+            chosen = &all[i];
+        }
+    }
+    if (chosen)
+        chosen->rank = RANK_CHOSEN;
+}
+
+/* Without it, whoever was never first would never be known to be faster. */
+static void choose_by_exploring(struct candidate *all, unsigned count, uint64_t random) {
+    struct rand rand;
+    rand_init(&rand, random);
+    if (all[0].rank == INFINITY || rand_below(&rand, ROUTE_EXPLORE_ONE_IN) != 0)
+        return;
+    struct candidate *unknown[BACKENDS_MAX];
+    unsigned unknown_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (all[i].usable && all[i].rank == INFINITY)
+            unknown[unknown_count++] = &all[i];
+    if (unknown_count > 0)
+        unknown[rand_below(&rand, unknown_count)]->rank = RANK_CHOSEN;
+}
+
+unsigned route_order(const struct config_model *model, struct span residency, struct span only,
+                     const struct health *health, struct route_dice dice, uint64_t now_ns,
+                     const struct config_backend **order) {
+    CHECK(model->backend_count <= BACKENDS_MAX);
+    struct candidate all[BACKENDS_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < model->backend_count; i++) {
+        const struct config_backend *backend = &model->backends[i];
+        if (!allowed(backend, residency, only))
+            continue;
+        CHECK(backend->id < health->count);
+        struct candidate *c = &all[count++];
+        *c = (struct candidate){.backend = backend, .health = &health->backends[backend->id]};
+        c->usable = health_usable(health, backend->id, now_ns);
+        c->rank = c->usable ? rank_of(model, c, dice) : (double)health_back_ns(health, backend->id);
+    }
+    if (count == 0)
+        return 0;
+    sort(all, count);
+    if (all[0].usable && model->affinity != AFFINITY_NONE && dice.affinity_hash != 0)
+        choose_by_affinity(model, all, count, dice.affinity_hash);
+    else if (all[0].usable && model->strategy == STRATEGY_FASTEST)
+        choose_by_exploring(all, count, dice.random);
+    sort(all, count);
+    for (unsigned i = 0; i < count; i++)
+        order[i] = all[i].backend;
+    return count;
+}
