@@ -1,0 +1,582 @@
+/* exchange.c - one client request. See exchange.h. */
+#include "appliance/race/exchange.h"
+
+#include "appliance/race/wish.h"
+#include "core/limits.h"
+#include "net/server.h"
+
+static const struct stream_on client_on, overload_on;
+
+static void step(struct exchange *exchange);
+
+/* --- life --- */
+
+static void hold(struct exchange *exchange) { exchange->holds++; }
+
+static void drop(struct exchange *exchange) {
+    CHECK(exchange->holds > 0);
+    if (--exchange->holds > 0)
+        return;
+    struct race *race = exchange->race;
+    exchange->end_ns = race->loop->now_ns;
+    if (race->finished)
+        race->finished(race, exchange);
+    loop_disarm(race->loop, &exchange->wake);
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        if (exchange->attempts[i])
+            attempt_free(&exchange->attempts[i]);
+    void *body = exchange->body;
+    if (body)
+        memory_put(&race->loop->memory, &body, exchange->body_size);
+    arena_fini(&exchange->arena);
+    upstreams_drop(exchange->upstreams);
+    list_remove(&exchange->link);
+    race->exchange_count--;
+    void *memory = exchange;
+    slab_free(&race->exchange_slab, &memory);
+}
+
+static void set_state(struct exchange *exchange, enum exchange_state state) {
+    static const unsigned allowed[] = {
+        [EXCHANGE_REQUEST] = 1u << EXCHANGE_RACING | 1u << EXCHANGE_ANSWERED,
+        [EXCHANGE_RACING] = 1u << EXCHANGE_RELAYING | 1u << EXCHANGE_ANSWERED,
+        [EXCHANGE_RELAYING] = 1u << EXCHANGE_ANSWERED,
+        [EXCHANGE_ANSWERED] = 0,
+    };
+    CHECK(allowed[exchange->state] & 1u << state);
+    /* While a first token is awaited the loop does not linger for batches. */
+    if (state == EXCHANGE_RACING)
+        exchange->race->loop->urgent++;
+    if (exchange->state == EXCHANGE_RACING)
+        exchange->race->loop->urgent--;
+    exchange->state = state;
+}
+
+/* --- the client's request --- */
+
+static void answered(struct exchange *exchange, enum fail why) {
+    if (exchange->state == EXCHANGE_ANSWERED)
+        return;
+    exchange->why = why;
+    set_state(exchange, EXCHANGE_ANSWERED);
+    loop_disarm(exchange->race->loop, &exchange->wake);
+}
+
+static void refuse(struct exchange *exchange, enum fail why, struct span message,
+                   struct span param) {
+    relay_refuse(exchange, why, message, param);
+    answered(exchange, why);
+}
+
+static void refuse_text(struct exchange *exchange, enum fail why, const char *message) {
+    refuse(exchange, why, span_str(message), span_of("", 0));
+}
+
+void exchange_open(struct race *race, struct stream *client) {
+    bool room = race->current && race->exchange_count < race->exchange_max;
+    struct exchange *exchange = room ? slab_new(&race->exchange_slab) : NULL;
+    if (!exchange) {
+        stream_use(client, &overload_on, race);
+        return;
+    }
+    exchange->race = race;
+    exchange->upstreams = race->current;
+    upstreams_hold(exchange->upstreams);
+    exchange->client = client;
+    exchange->begin_ns = race->loop->now_ns;
+    exchange->begin_wall_ns = ring_wall(race->loop->ring);
+    arena_init(&exchange->arena, &race->loop->memory);
+    list_init(&exchange->link);
+    list_push_back(&race->exchanges, &exchange->link);
+    race->exchange_count++;
+    exchange->dialect = &dialect_openai_chat;
+    exchange_init_wake(exchange);
+    hold(exchange);
+    stream_use(client, &client_on, exchange);
+}
+
+/* A client's id is taken over when it is harmless in a log and a header; otherwise one is made. */
+static struct span request_id(struct exchange *exchange, const struct http_head *head) {
+    struct span given = http_field(head, SPAN("x-request-id"));
+    bool usable = given.n > 0 && given.n <= REQUEST_ID_MAX;
+    for (size_t i = 0; i < given.n && usable; i++)
+        usable = given.p[i] > ' ' && given.p[i] < 127 && given.p[i] != '"' && given.p[i] != '\\';
+    if (usable)
+        return arena_copy(&exchange->arena, given);
+    char *id = arena_alloc(&exchange->arena, 32);
+    if (!id)
+        return span_of("", 0);
+    rand_hex(&exchange->race->loop->rand, id, 32);
+    return span_of(id, 32);
+}
+
+/* "Authorization: Bearer KEY" (RFC 6750 2.1), "x-api-key: KEY" or "api-key: KEY". */
+static struct span presented_key(const struct http_head *head) {
+    struct span value = http_field(head, SPAN("authorization"));
+    if (span_starts_nocase(value, SPAN("bearer ")))
+        return span_trim(span_from(value, 7));
+    value = http_field(head, SPAN("x-api-key"));
+    return value.n ? value : http_field(head, SPAN("api-key"));
+}
+
+static bool authorised(struct exchange *exchange, const struct http_head *head) {
+    const struct config *config = exchange->upstreams->config;
+    if (config->key_count == 0)
+        return true;
+    exchange->key = exchange->race->key_find(config, presented_key(head));
+    return exchange->key != NULL;
+}
+
+static struct span without_version(struct span path) {
+    return span_starts(path, SPAN("/v1/")) ? span_from(path, 3) : path;
+}
+
+/* Answers that come from the configuration alone. */
+static bool answer_local(struct exchange *exchange, const struct http_head *head) {
+    struct span path = without_version(exchange->path);
+    bool get = head->method == HTTP_GET || head->method == HTTP_HEAD;
+    bool health = span_eq(exchange->path, SPAN("/health"));
+    bool models = span_eq(path, SPAN("/models")) || span_starts(path, SPAN("/models/"));
+    if (!health && !models)
+        return false;
+    if (!get) {
+        refuse_text(exchange, FAIL_METHOD, "use GET for this path");
+    } else if (health) {
+        relay_json(exchange, 200, SPAN("{\"status\":\"ok\"}"));
+        answered(exchange, FAIL_NONE);
+    } else if (!authorised(exchange, head)) {
+        refuse_text(exchange, FAIL_KEY,
+                    "no valid API key was given: send it as \"Authorization: Bearer KEY\"");
+    } else {
+        relay_models(exchange, span_from(path, sizeof "/models" - 1));
+        answered(exchange, FAIL_NONE);
+    }
+    return true;
+}
+
+static void keep_head(struct exchange *exchange, const struct http_head *head) {
+    struct arena *arena = &exchange->arena;
+    exchange->id = request_id(exchange, head);
+    exchange->path = arena_copy(arena, http_path(head->target));
+    exchange->traceparent = arena_copy(arena, http_field(head, SPAN("traceparent")));
+    exchange->tags = arena_copy(arena, http_field(head, SPAN("x-hedgerow-tags")));
+}
+
+/* Everything that can be known from the head is refused from the head, before the body comes. */
+static bool check_head(struct exchange *exchange, const struct http_head *head) {
+    const char *why, *field;
+    struct span type = http_field(head, SPAN("content-type"));
+    if (!span_eq(without_version(exchange->path), SPAN("/chat/completions")))
+        refuse_text(
+            exchange, FAIL_NO_PATH,
+            "there is no such path; POST /v1/chat/completions and GET /v1/models are served");
+    else if (head->method != HTTP_POST)
+        refuse_text(exchange, FAIL_METHOD, "use POST for this path");
+    else if (exchange->race->draining)
+        refuse_text(exchange, FAIL_DRAINING,
+                    "this server is shutting down; try again, another one will answer");
+    else if (!authorised(exchange, head))
+        refuse_text(exchange, FAIL_KEY,
+                    "no valid API key was given: send it as \"Authorization: Bearer KEY\"");
+    else if (type.n && !http_media_type_is(type, SPAN("application/json")))
+        refuse_text(exchange, FAIL_MEDIA_TYPE, "send the body as Content-Type: application/json");
+    else if (http_field(head, SPAN("content-encoding")).n)
+        refuse_text(exchange, FAIL_MEDIA_TYPE, "send the body without Content-Encoding");
+    else if (head->body == HTTP_BODY_NONE ||
+             (head->body == HTTP_BODY_LENGTH && head->body_length == 0))
+        refuse_text(exchange, FAIL_LENGTH_REQUIRED,
+                    "the request has no body: send a JSON object with model and messages");
+    else if (head->body == HTTP_BODY_LENGTH && head->body_length > exchange->body_max)
+        refuse(exchange, FAIL_BODY_TOO_LARGE,
+               arena_printf(&exchange->arena,
+                            "the body has %llu bytes and the limit is %zu (limits.body)",
+                            (unsigned long long)head->body_length, exchange->body_max),
+               span_of("", 0));
+    else if (!wish_read(head, &exchange->wish, &why, &field))
+        refuse(exchange, FAIL_BAD_REQUEST, span_str(why), span_str(field));
+    else
+        return true;
+    return false;
+}
+
+static bool reserve_body(struct exchange *exchange, size_t n) {
+    if (n <= exchange->body_size)
+        return true;
+    size_t size = n < exchange->body_size * 2 ? exchange->body_size * 2 : n;
+    char *body = memory_get(&exchange->race->loop->memory, &size);
+    if (!body)
+        return false;
+    if (exchange->body_n)
+        memcpy(body, exchange->body, exchange->body_n);
+    void *old = exchange->body;
+    if (old)
+        memory_put(&exchange->race->loop->memory, &old, exchange->body_size);
+    exchange->body = body;
+    exchange->body_size = size;
+    return true;
+}
+
+static void on_head(struct stream *stream, const struct http_head *head) {
+    struct exchange *exchange = stream->user;
+    exchange->body_max = exchange->upstreams->config->body_max_bytes;
+    keep_head(exchange, head);
+    if (answer_local(exchange, head) || !check_head(exchange, head))
+        return;
+    exchange->wish.backends = arena_copy(&exchange->arena, exchange->wish.backends);
+    exchange->wish.residency = arena_copy(&exchange->arena, exchange->wish.residency);
+    exchange->chat = true;
+    size_t expected = head->body == HTTP_BODY_LENGTH ? (size_t)head->body_length : RING_BUF_SIZE;
+    if (!reserve_body(exchange, expected))
+        refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
+}
+
+static void on_body(struct stream *stream, struct span bytes) {
+    struct exchange *exchange = stream->user;
+    exchange->bytes_in += bytes.n;
+    if (exchange->state != EXCHANGE_REQUEST || !exchange->chat)
+        return;
+    if (exchange->body_n + bytes.n > exchange->body_max) {
+        refuse_text(exchange, FAIL_BODY_TOO_LARGE,
+                    "the body is larger than the limit (limits.body)");
+        return;
+    }
+    if (!reserve_body(exchange, exchange->body_n + bytes.n)) {
+        refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
+        return;
+    }
+    memcpy(exchange->body + exchange->body_n, bytes.p, bytes.n);
+    exchange->body_n += bytes.n;
+}
+
+static struct route_dice throw_dice(struct exchange *exchange) {
+    struct route_dice dice = {.random = rand_u64(&exchange->race->loop->rand)};
+    switch (exchange->model->affinity) {
+    case AFFINITY_NONE: break;
+    case AFFINITY_PREFIX: dice.affinity_hash = exchange->req.prefix_hash; break;
+    case AFFINITY_USER:
+        dice.affinity_hash = exchange->req.user.n ? span_hash(exchange->req.user) : 0;
+        break;
+    }
+    return dice;
+}
+
+static void refuse_plan(struct exchange *exchange, enum fail why) {
+    if (why == FAIL_RESIDENCY)
+        refuse_text(exchange, why,
+                    "no backend of this model is in the region that x-hedgerow-residency or the "
+                    "API key requires");
+    else if (why == FAIL_BAD_REQUEST)
+        refuse(exchange, why, SPAN("x-hedgerow-backends names no provider of this model"),
+               SPAN("x-hedgerow-backends"));
+    else
+        refuse_text(exchange, why, fail_text(why));
+}
+
+/* The request is whole: find the model, make the plan, start the race. */
+static void on_end(struct stream *stream) {
+    struct exchange *exchange = stream->user;
+    if (exchange->state != EXCHANGE_REQUEST || !exchange->chat)
+        return;
+    struct upstreams *upstreams = exchange->upstreams;
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    struct span why = {NULL, 0}, param = {NULL, 0};
+    exchange->whole_ns = now_ns;
+    int error = exchange->dialect->read_request(span_of(exchange->body, exchange->body_n),
+                                                &exchange->arena, &exchange->req, &why, &param);
+    if (error < 0) {
+        refuse(exchange, (enum fail) - error, why, param);
+        return;
+    }
+    exchange->model = config_model_find(upstreams->config, exchange->req.model);
+    if (!exchange->model) {
+        refuse(
+            exchange, FAIL_NO_MODEL,
+            arena_printf(&exchange->arena,
+                         "the model '%.*s' is not configured; GET /v1/models lists those that are",
+                         (int)min_size(exchange->req.model.n, 128), exchange->req.model.p),
+            SPAN("model"));
+        return;
+    }
+    if (!config_key_allows(exchange->key, exchange->model)) {
+        refuse(exchange, FAIL_FORBIDDEN,
+               SPAN("this API key may not use this model; GET /v1/models lists those that it may"),
+               SPAN("model"));
+        return;
+    }
+    enum fail fail = plan_make(&exchange->plan, exchange->model, exchange->key, &exchange->wish,
+                               &upstreams->health, throw_dice(exchange), now_ns);
+    if (fail != FAIL_NONE) {
+        refuse_plan(exchange, fail);
+        return;
+    }
+    budget_on_request(&upstreams->budgets[exchange->model->index],
+                      exchange->model->hedge.request_budget);
+    set_state(exchange, EXCHANGE_RACING);
+    hedge_init(&exchange->hedge, &exchange->plan, now_ns);
+    step(exchange);
+}
+
+/* --- doing what hedge decides --- */
+
+/* Hard limits on extra load: each refusal is counted by its reason. */
+static bool budgeted(const struct exchange *exchange, enum hedge_trigger trigger) {
+    if (trigger != HEDGE_DELAY || exchange->plan.mode == HEDGE_MODE_RACE)
+        return false;
+    return exchange->plan.mode == HEDGE_MODE_ADAPTIVE ||
+           exchange->model->hedge.request_budget_given;
+}
+
+static bool may_start(struct exchange *exchange, const struct config_backend *backend,
+                      enum hedge_trigger trigger) {
+    struct upstreams *upstreams = exchange->upstreams;
+    struct race_model_stats *stats = &upstreams->models[exchange->model->index];
+    const struct health_backend *health = &upstreams->health.backends[backend->id];
+    const struct config_provider *provider = backend->provider;
+    if (provider->limit_concurrency && health->in_flight >= provider->limit_concurrency) {
+        stats->suppressed[SUPPRESSED_OVERLOAD]++;
+        return false;
+    }
+    if (trigger != HEDGE_DELAY)
+        return true;
+    if (health->cool_until_ns > exchange->race->loop->now_ns) {
+        stats->suppressed[SUPPRESSED_QUOTA]++;
+        return false;
+    }
+    if (budgeted(exchange, trigger) && !budget_take(&upstreams->budgets[exchange->model->index])) {
+        stats->suppressed[SUPPRESSED_BUDGET]++;
+        return false;
+    }
+    return true;
+}
+
+static void start(struct exchange *exchange, const struct hedge_step *todo) {
+    struct upstreams *upstreams = exchange->upstreams;
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    CHECK(todo->attempt == exchange->attempt_count && todo->attempt < ATTEMPTS_MAX);
+    const struct config_backend *backend = hedge_backend(&exchange->hedge, todo->attempt);
+    struct attempt *attempt = NULL;
+    if (may_start(exchange, backend, todo->trigger)) {
+        attempt = attempt_start(exchange, todo->attempt, backend, todo->trigger);
+        if (!attempt && budgeted(exchange, todo->trigger))
+            budget_put(&upstreams->budgets[exchange->model->index]);
+    }
+    if (!attempt) {
+        hedge_on_denied(&exchange->hedge, todo->attempt, now_ns);
+        return;
+    }
+    exchange->attempts[exchange->attempt_count++] = attempt;
+    hold(exchange);
+    health_on_start(&upstreams->health, backend->id, now_ns);
+    if (!exchange->first_start_ns)
+        exchange->first_start_ns = now_ns;
+    if (todo->trigger == HEDGE_FIRST)
+        return;
+    exchange->hedges++;
+    upstreams->models[exchange->model->index].hedges_started[todo->trigger]++;
+}
+
+/* Tells health and statistics how an attempt ended; once for each. */
+static void account(struct exchange *exchange, struct attempt *attempt) {
+    struct upstreams *upstreams = exchange->upstreams;
+    unsigned id = attempt->backend->id;
+    struct race_backend_stats *stats = &upstreams->backends[id];
+    uint64_t age_ns = attempt->end_ns - attempt->start_ns;
+    health_on_end(&upstreams->health, id, attempt->why, attempt->content, age_ns,
+                  attempt->retry_after_ms, attempt->end_ns);
+    stats->failures[attempt->why]++;
+    enum race_outcome outcome = OUTCOME_FAILED;
+    if (attempt->why == FAIL_NONE)
+        outcome = OUTCOME_WON;
+    else if (attempt->why == FAIL_LOST)
+        outcome = OUTCOME_LOST;
+    else if (attempt->why == FAIL_CANCELLED)
+        outcome = OUTCOME_CANCELLED;
+    stats->attempts[outcome]++;
+    hist_add(&stats->duration, age_ns);
+    stats->input_tokens += attempt->reader.usage.input_tokens;
+    stats->output_tokens += attempt->reader.usage.output_tokens;
+    struct race_model_stats *model = &upstreams->models[exchange->model->index];
+    if (attempt != exchange->winner)
+        model->wasted_tokens +=
+            attempt->reader.usage.known ? attempt->reader.usage.output_tokens : attempt->events;
+}
+
+static void cancel(struct exchange *exchange, struct attempt *attempt, enum fail why) {
+    if (attempt->state == ATTEMPT_ENDED)
+        return;
+    attempt_cancel(attempt, why);
+    account(exchange, attempt);
+}
+
+static void commit(struct exchange *exchange, struct attempt *attempt) {
+    exchange->winner = attempt;
+    exchange->commit_ns = exchange->race->loop->now_ns;
+    set_state(exchange, EXCHANGE_RELAYING);
+    if (attempt->number > 0)
+        exchange->upstreams->models[exchange->model->index].hedges_won++;
+    relay_begin(exchange, attempt);
+    attempt_commit(attempt);
+}
+
+static void fail(struct exchange *exchange, const struct hedge_step *todo) {
+    struct attempt *shown =
+        todo->attempt == HEDGE_NOBODY ? NULL : exchange->attempts[todo->attempt];
+    if (exchange->state == EXCHANGE_RELAYING) {
+        relay_break(exchange, exchange->winner);
+        answered(exchange, todo->why);
+        return;
+    }
+    /* A clean answer without content is still the best there is. */
+    if (shown && shown->whole && (todo->why == FAIL_EMPTY || todo->why == FAIL_POLICY)) {
+        commit(exchange, shown);
+        relay_finish(exchange, shown);
+        answered(exchange, FAIL_NONE);
+        return;
+    }
+    relay_fail(exchange, todo->why, shown);
+    answered(exchange, todo->why);
+}
+
+/* Asks hedge what to do until it says wait. Attempts report from inside their own callbacks; a
+ * report that comes while a step is being done is taken up by the loop here, not by recursion. */
+static void step(struct exchange *exchange) {
+    if (exchange->stepping)
+        return;
+    exchange->stepping = true;
+    while (exchange->state == EXCHANGE_RACING || exchange->state == EXCHANGE_RELAYING) {
+        struct hedge_step todo = hedge_next(&exchange->hedge, exchange->race->loop->now_ns);
+        if (todo.what == HEDGE_WAIT) {
+            if (todo.wake_ns == UINT64_MAX)
+                loop_disarm(exchange->race->loop, &exchange->wake);
+            else
+                timer_arm(&exchange->race->loop->timers, &exchange->wake, todo.wake_ns);
+            break;
+        }
+        switch (todo.what) {
+        case HEDGE_WAIT: break;
+        case HEDGE_START: start(exchange, &todo); break;
+        case HEDGE_CANCEL: cancel(exchange, exchange->attempts[todo.attempt], todo.why); break;
+        case HEDGE_COMMIT: commit(exchange, exchange->attempts[todo.attempt]); break;
+        case HEDGE_FAIL: fail(exchange, &todo); break;
+        }
+    }
+    exchange->stepping = false;
+}
+
+static void wake_fired(struct timer *timer) { step(container_of(timer, struct exchange, wake)); }
+
+void exchange_init_wake(struct exchange *exchange) { timer_init(&exchange->wake, wake_fired); }
+
+/* --- what attempts report --- */
+
+static bool racing(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_RACING || exchange->state == EXCHANGE_RELAYING;
+}
+
+void exchange_on_head(struct exchange *exchange, struct attempt *attempt) {
+    if (racing(exchange))
+        hedge_on_head(&exchange->hedge, attempt->number, exchange->race->loop->now_ns);
+}
+
+void exchange_on_content(struct exchange *exchange, struct attempt *attempt) {
+    uint64_t now_ns = exchange->race->loop->now_ns, ttft_ns = now_ns - attempt->start_ns;
+    health_on_content(&exchange->upstreams->health, attempt->backend->id, ttft_ns, now_ns);
+    hist_add(&exchange->upstreams->backends[attempt->backend->id].ttft, ttft_ns);
+    if (!racing(exchange))
+        return;
+    CHECK(
+        !exchange->stepping); /* nothing is received inside a step, so the commit follows at once */
+    hedge_on_content(&exchange->hedge, attempt->number, now_ns);
+    step(exchange);
+}
+
+void exchange_on_end(struct exchange *exchange, struct attempt *attempt) {
+    account(exchange, attempt);
+    if (!racing(exchange))
+        return;
+    if (attempt == exchange->winner && attempt->why == FAIL_NONE) {
+        hedge_on_end(&exchange->hedge, attempt->number, FAIL_NONE, attempt->end_ns);
+        relay_finish(exchange, attempt);
+        answered(exchange, FAIL_NONE);
+        return;
+    }
+    hedge_on_end(&exchange->hedge, attempt->number, attempt->why, attempt->end_ns);
+    step(exchange);
+}
+
+void exchange_attempt_home(struct exchange *exchange, struct attempt *attempt) {
+    if (attempt->counted_home || !attempt_home(attempt))
+        return;
+    attempt->counted_home = true;
+    drop(exchange);
+}
+
+/* --- the client's stream --- */
+
+static void on_room(struct stream *stream) {
+    struct exchange *exchange = stream->user;
+    if (exchange->winner)
+        attempt_resume(exchange->winner);
+}
+
+/* The client's stream is over: what still runs for it is cut off at once, whether it streamed or
+ * waited for a whole body. */
+static void on_gone(struct stream *stream, enum fail why) {
+    struct exchange *exchange = stream->user;
+    exchange->client = NULL;
+    if (exchange->state != EXCHANGE_ANSWERED)
+        answered(exchange, why == FAIL_NONE ? FAIL_CLIENT_LEFT : why);
+    else if (why != FAIL_NONE && exchange->why == FAIL_NONE)
+        exchange->why = why;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        cancel(exchange, exchange->attempts[i], FAIL_CANCELLED);
+    drop(exchange);
+}
+
+static const struct stream_on client_on = {
+    .head = on_head, .body = on_body, .end = on_end, .room = on_room, .gone = on_gone};
+
+void exchange_cut(struct exchange *exchange, enum fail why) {
+    if (exchange->client)
+        stream_reset(exchange->client, why);
+}
+
+/* --- no room for an exchange: a bare 503 --- */
+
+static void overload_head(struct stream *stream, const struct http_head *request) {
+    static const char body[] =
+        "{\"error\":{\"message\":\"the server is at its limit of requests in flight; try again "
+        "shortly\",\"type\":\"server_error\",\"param\":null,\"code\":\"overload\"}}";
+    struct http_head head = {.status = 503,
+                             .minor = 1,
+                             .body = HTTP_BODY_LENGTH,
+                             .body_length = sizeof body - 1,
+                             .keep_alive = true,
+                             .field_count = 2,
+                             .fields = {{SPAN("content-type"), SPAN("application/json")},
+                                        {SPAN("retry-after"), SPAN("1")}}};
+    struct race *race = stream->user;
+    (void)request;
+    race->unmatched[503]++;
+    if (stream_send_head(stream, &head) == 0 &&
+        stream_send_body(stream, span_of(body, sizeof body - 1)) == 0)
+        stream_send_end(stream);
+}
+
+static void overload_body(struct stream *stream, struct span bytes) {
+    (void)stream;
+    (void)bytes;
+}
+
+static void overload_nothing(struct stream *stream) { (void)stream; }
+
+static void overload_gone(struct stream *stream, enum fail why) {
+    (void)stream;
+    (void)why;
+}
+
+static const struct stream_on overload_on = {.head = overload_head,
+                                             .body = overload_body,
+                                             .end = overload_nothing,
+                                             .room = overload_nothing,
+                                             .gone = overload_gone};

@@ -1,0 +1,220 @@
+/* race.c - one worker's context and the upstreams of its configurations. See race.h. */
+#include "appliance/race/race.h"
+
+#include "appliance/race/exchange.h"
+#include "core/heap.h"
+#include "net/server.h"
+
+/* Pooled connections are closed when unused for so long (PROVIDERS.md 7: the shortest documented
+ * idle limits are about 30 to 60 s). */
+#define POOL_IDLE_NS (55 * NS_PER_S)
+
+const char *race_suppressed_name(enum race_suppressed reason) {
+    static const char *const names[] = {[SUPPRESSED_BUDGET] = "budget",
+                                        [SUPPRESSED_OVERLOAD] = "overload",
+                                        [SUPPRESSED_QUOTA] = "quota"};
+    CHECK((unsigned)reason < SUPPRESSED_COUNT);
+    return names[reason];
+}
+
+const char *race_outcome_name(enum race_outcome outcome) {
+    static const char *const names[] = {[OUTCOME_WON] = "won",
+                                        [OUTCOME_LOST] = "lost",
+                                        [OUTCOME_FAILED] = "failed",
+                                        [OUTCOME_CANCELLED] = "cancelled"};
+    CHECK((unsigned)outcome < OUTCOME_COUNT);
+    return names[outcome];
+}
+
+/* --- upstreams --- */
+
+static void open_pool(struct upstreams *upstreams, const struct config_provider *provider) {
+    struct pool_settings settings = {.host = provider->provider.host,
+                                     .port = provider->provider.port,
+                                     .tls_name = provider->server_name,
+                                     .tls = provider->tls,
+                                     .min_idle = provider->pool_min_idle,
+                                     .max_connections = provider->pool_max_connections,
+                                     .idle_ns = POOL_IDLE_NS};
+    pool_init(&upstreams->pools[provider->index], upstreams->race->loop, upstreams->race->resolve,
+              &settings);
+}
+
+static struct upstreams *upstreams_new(struct race *race, const struct config *config) {
+    struct upstreams *upstreams = heap_alloc(sizeof *upstreams);
+    uint64_t now_ns = race->loop->now_ns;
+    upstreams->race = race;
+    upstreams->config = config;
+    upstreams->holds = 1; /* the race's own */
+    list_init(&upstreams->link);
+    upstreams->pools = heap_alloc(config->provider_count * sizeof *upstreams->pools + 1);
+    upstreams->budgets = heap_alloc(config->model_count * sizeof *upstreams->budgets + 1);
+    upstreams->models = heap_alloc(config->model_count * sizeof *upstreams->models + 1);
+    upstreams->backends = heap_alloc(config->backend_count * sizeof *upstreams->backends + 1);
+    struct health_backend *health = heap_alloc(config->backend_count * sizeof *health + 1);
+    health_init(&upstreams->health, health, config->backend_count, now_ns);
+    for (unsigned i = 0; i < config->model_count; i++)
+        budget_init(&upstreams->budgets[i]);
+    for (unsigned i = 0; i < config->provider_count; i++)
+        open_pool(upstreams, &config->providers[i]);
+    return upstreams;
+}
+
+static bool same_backend(const struct config_backend *a, const struct config_backend *b) {
+    return strcmp(a->provider->provider.name, b->provider->provider.name) == 0 &&
+           strcmp(a->model, b->model) == 0 &&
+           strcmp(a->provider->provider.host, b->provider->provider.host) == 0 &&
+           a->provider->provider.port == b->provider->provider.port;
+}
+
+static void inherit_backend(struct upstreams *upstreams, const struct upstreams *old,
+                            const struct config_backend *backend,
+                            const struct config_model *old_model) {
+    for (unsigned i = 0; i < old_model->backend_count; i++) {
+        const struct config_backend *was = &old_model->backends[i];
+        if (!same_backend(backend, was))
+            continue;
+        struct health_backend *health = &upstreams->health.backends[backend->id];
+        *health = old->health.backends[was->id];
+        health->in_flight = 0; /* what still runs is counted where it began */
+        health->probing = false;
+        upstreams->backends[backend->id] = old->backends[was->id];
+        return;
+    }
+}
+
+/* What was learnt and counted stays with the models and backends that stay. */
+static void inherit(struct upstreams *upstreams, const struct upstreams *old) {
+    const struct config *config = upstreams->config;
+    for (unsigned i = 0; i < config->model_count; i++) {
+        const struct config_model *model = &config->models[i],
+                                  *was = config_model_find(old->config, span_str(model->name));
+        if (!was)
+            continue;
+        upstreams->models[i] = old->models[was->index];
+        upstreams->budgets[i] = old->budgets[was->index];
+        for (unsigned k = 0; k < model->backend_count; k++)
+            inherit_backend(upstreams, old, &model->backends[k], was);
+    }
+}
+
+void upstreams_hold(struct upstreams *upstreams) { upstreams->holds++; }
+
+static bool pools_done(const struct upstreams *upstreams) {
+    for (unsigned i = 0; i < upstreams->config->provider_count; i++)
+        if (!pool_done(&upstreams->pools[i]))
+            return false;
+    return true;
+}
+
+static void stop_pools(struct upstreams *upstreams) {
+    if (upstreams->stopping)
+        return;
+    upstreams->stopping = true;
+    for (unsigned i = 0; i < upstreams->config->provider_count; i++)
+        pool_stop(&upstreams->pools[i]);
+}
+
+void upstreams_drop(struct upstreams *upstreams) {
+    CHECK(upstreams->holds > 0);
+    if (--upstreams->holds == 0)
+        stop_pools(upstreams); /* freed by the tick, when the connections are home */
+}
+
+static void upstreams_free(struct upstreams *upstreams) {
+    struct race *race = upstreams->race;
+    const struct config *config = upstreams->config;
+    for (unsigned i = 0; i < config->provider_count; i++)
+        pool_fini(&upstreams->pools[i]);
+    heap_free(&upstreams->pools);
+    heap_free(&upstreams->budgets);
+    heap_free(&upstreams->models);
+    heap_free(&upstreams->backends);
+    heap_free(&upstreams->health.backends);
+    list_remove(&upstreams->link);
+    heap_free(&upstreams);
+    if (race->release)
+        race->release(race, config);
+}
+
+static void free_retired(struct race *race) {
+    list_each_safe (node, &race->retired) {
+        struct upstreams *upstreams = container_of(node, struct upstreams, link);
+        if (upstreams->holds == 0 && pools_done(upstreams))
+            upstreams_free(upstreams);
+    }
+}
+
+/* --- the race --- */
+
+static void tick_fired(struct timer *timer) {
+    struct race *race = container_of(timer, struct race, tick);
+    if (race->current)
+        health_tick(&race->current->health, race->current->config, race->loop->now_ns);
+    free_retired(race);
+    loop_arm(race->loop, &race->tick, RACE_TICK_NS);
+}
+
+void race_init(struct race *race, struct loop *loop, struct resolve *resolve,
+               const struct config *config, unsigned exchange_max) {
+    race->loop = loop;
+    race->resolve = resolve;
+    race->exchange_max = exchange_max;
+    list_init(&race->retired);
+    list_init(&race->exchanges);
+    slab_init(&race->exchange_slab, "exchange", sizeof(struct exchange), exchange_max);
+    slab_init(&race->attempt_slab, "attempt", sizeof(struct attempt), 0);
+    race->events = heap_alloc(RACE_EVENTS_MAX * sizeof *race->events);
+    race->current = upstreams_new(race, config);
+    timer_init(&race->tick, tick_fired);
+    loop_arm(loop, &race->tick, RACE_TICK_NS);
+}
+
+static void retire(struct race *race) {
+    list_push_back(&race->retired, &race->current->link);
+    upstreams_drop(race->current);
+    race->current = NULL;
+}
+
+void race_reconfigure(struct race *race, const struct config *config) {
+    struct upstreams *next = upstreams_new(race, config);
+    inherit(next, race->current);
+    retire(race);
+    race->current = next;
+}
+
+void race_opened(struct server *server, struct stream *stream) {
+    exchange_open(server->owner, stream);
+}
+
+void race_drain(struct race *race) { race->draining = true; }
+
+void race_stop(struct race *race) {
+    race->draining = true;
+    list_each_safe (node, &race->exchanges)
+        exchange_cut(container_of(node, struct exchange, link), FAIL_DRAINING);
+    if (race->current) {
+        stop_pools(race->current);
+        retire(race);
+    }
+}
+
+bool race_done(const struct race *race) {
+    if (race->exchange_count > 0 || race->current)
+        return false;
+    list_each (node, &race->retired) {
+        const struct upstreams *upstreams = container_of(node, struct upstreams, link);
+        if (upstreams->holds > 0 || !pools_done(upstreams))
+            return false;
+    }
+    return true;
+}
+
+void race_fini(struct race *race) {
+    CHECK(race_done(race));
+    loop_disarm(race->loop, &race->tick);
+    free_retired(race);
+    slab_fini(&race->exchange_slab);
+    slab_fini(&race->attempt_slab);
+    heap_free(&race->events);
+}

@@ -1,0 +1,108 @@
+/* race.h - what one worker has for answering requests: the current configuration's upstreams, pools
+ * of structs, counters.
+ *
+ *   struct race       one per worker, lives as long as it
+ *   struct upstreams  one per worker and configuration: connection pools, health, budgets, counters
+ *
+ * A reload makes new upstreams; the old ones live until their last exchange has ended. Health and
+ * counters of backends that stay are taken over. */
+#ifndef HEDGEROW_APPLIANCE_RACE_RACE_H
+#define HEDGEROW_APPLIANCE_RACE_RACE_H
+
+#include "appliance/race/budget.h"
+#include "appliance/race/config.h"
+#include "appliance/race/health.h"
+#include "core/hist.h"
+#include "core/loop.h"
+#include "net/pool.h"
+
+struct exchange;
+struct attempt;
+struct stream;
+struct server;
+struct race;
+
+/* Why a hedge that was due was not started. */
+enum race_suppressed { SUPPRESSED_BUDGET, SUPPRESSED_OVERLOAD, SUPPRESSED_QUOTA, SUPPRESSED_COUNT };
+const char *race_suppressed_name(enum race_suppressed);
+
+/* How an attempt ended, for metrics. */
+enum race_outcome { OUTCOME_WON, OUTCOME_LOST, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_COUNT };
+const char *race_outcome_name(enum race_outcome);
+
+#define RACE_STATUS_MAX 600
+
+struct race_model_stats { /* single writer; index: config_model.index */
+    uint64_t requests[RACE_STATUS_MAX];
+    uint64_t hedges_started[4]; /* by enum hedge_trigger; [HEDGE_FIRST] stays 0 */
+    uint64_t hedges_won;
+    uint64_t suppressed[SUPPRESSED_COUNT];
+    uint64_t input_tokens, output_tokens, wasted_tokens;
+    struct hist ttft, duration, per_token, overhead;
+};
+
+struct race_backend_stats { /* index: config_backend.id */
+    uint64_t attempts[OUTCOME_COUNT];
+    uint64_t failures[FAIL_COUNT];
+    struct hist ttft, duration;
+    uint64_t input_tokens, output_tokens;
+};
+
+struct upstreams {
+    struct race *race;
+    const struct config *config; /* counted by control: released through race->release */
+    struct pool_origin *pools;   /* index: config_provider.index */
+    struct health health;
+    struct budget *budgets; /* index: config_model.index */
+    struct race_model_stats *models;
+    struct race_backend_stats *backends;
+    unsigned holds;   /* exchanges that use it, and the race while it is current */
+    struct list link; /* race->retired */
+    bool stopping;
+};
+
+struct race {
+    struct loop *loop;
+    struct resolve *resolve;
+    struct upstreams *current;
+    struct list retired;   /* struct upstreams */
+    struct list exchanges; /* struct exchange, oldest first */
+    unsigned exchange_count, exchange_max;
+    struct slab exchange_slab, attempt_slab;
+    struct chat_event
+        *events; /* scratch: canonical events of one provider event; RACE_EVENTS_MAX of them */
+    struct timer tick;
+    bool draining;
+    uint64_t unmatched[RACE_STATUS_MAX]; /* requests that named no configured model, by status */
+
+    /* Given by control before race_start. */
+    /* The key that a client presented (without "Bearer "), or NULL. */
+    const struct config_key *(*key_find)(const struct config *, struct span presented);
+    /* An exchange has ended: write its log line. All of it is valid during the call. */
+    void (*finished)(struct race *, const struct exchange *);
+    /* No exchange uses this configuration any more on this worker. */
+    void (*release)(struct race *, const struct config *);
+    void *owner;
+};
+#define RACE_EVENTS_MAX 512
+#define RACE_TICK_NS    (250 * NS_PER_MS)
+
+/* `config` is the first snapshot. exchange_max: requests in flight at most; beyond it 503. */
+void race_init(struct race *, struct loop *loop, struct resolve *resolve,
+               const struct config *config, unsigned exchange_max);
+/* Uses another snapshot from now on; exchanges in flight finish with theirs. */
+void race_reconfigure(struct race *, const struct config *config);
+/* server.opened: begins an exchange on the stream. */
+void race_opened(struct server *, struct stream *);
+/* New requests are refused with 503 from now on (their connections close by the server's drain). */
+void race_drain(struct race *);
+/* Cuts off every exchange and closes the upstream pools. */
+void race_stop(struct race *);
+/* Nothing is left: no exchange, no pooled connection. */
+bool race_done(const struct race *);
+void race_fini(struct race *);
+
+void upstreams_hold(struct upstreams *);
+void upstreams_drop(struct upstreams *);
+
+#endif

@@ -1,0 +1,303 @@
+/* relay.c - what is said to the client: heads, the winner's events, whole bodies, errors.
+ * Back-pressure: attempt.c stops its provider when the client's room is used up, and exchange.c
+ * lets it go on when the client has read. */
+#include <stdio.h>
+
+#include "appliance/race/exchange.h"
+#include "core/limits.h"
+#include "net/http.h"
+
+#define HEADER_TEXT_MAX 192
+
+/* --- heads --- */
+
+struct relay_head {
+    struct http_head head;
+    char attempts[12], timing[HEADER_TEXT_MAX], retry_after[24], retry_after_ms[24];
+};
+
+static void add(struct relay_head *out, struct span name, struct span value) {
+    if (value.n == 0)
+        return;
+    CHECK(out->head.field_count < HTTP_FIELDS_MAX);
+    out->head.fields[out->head.field_count++] = (struct http_field){name, value};
+}
+
+static void begin_head(struct exchange *exchange, struct relay_head *out, unsigned status,
+                       struct span type) {
+    out->head.status = status;
+    out->head.minor = 1;
+    out->head.keep_alive = true;
+    out->head.field_count = 0;
+    exchange->status = status;
+    add(out, SPAN("content-type"), type);
+    add(out, SPAN("x-request-id"), exchange->id);
+}
+
+static double ms(uint64_t from_ns, uint64_t to_ns) {
+    return from_ns && to_ns > from_ns ? (double)(to_ns - from_ns) / (double)NS_PER_MS : 0;
+}
+
+static struct span hedge_word(const struct exchange *exchange, const struct attempt *winner) {
+    if (exchange->hedges == 0)
+        return SPAN("none");
+    return winner->number > 0 ? SPAN("won") : SPAN("lost");
+}
+
+static void add_winner(struct exchange *exchange, struct relay_head *out,
+                       const struct attempt *winner) {
+    const char *provider = winner->backend->provider->provider.name;
+    int n = snprintf(out->attempts, sizeof out->attempts, "%u", exchange->attempt_count);
+    add(out, SPAN("x-hedgerow-provider"), span_str(provider));
+    add(out, SPAN("x-hedgerow-model"), span_str(winner->backend->model));
+    add(out, SPAN("x-hedgerow-attempts"), span_of(out->attempts, (size_t)n));
+    add(out, SPAN("x-hedgerow-hedge"), hedge_word(exchange, winner));
+    add(out, SPAN("x-upstream-request-id"), winner->upstream_request_id);
+    /* Up to the first token, or up to now for an answer that has none. */
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    uint64_t token_ns = winner->first_token_ns ? winner->first_token_ns : now_ns;
+    double queue = ms(exchange->whole_ns, exchange->first_start_ns);
+    double total = ms(exchange->whole_ns, exchange->commit_ns ? exchange->commit_ns : now_ns);
+    double upstream = ms(winner->start_ns, token_ns);
+    double waited = ms(exchange->first_start_ns, winner->start_ns);
+    double overhead = total - upstream - waited;
+    n = snprintf(
+        out->timing, sizeof out->timing,
+        "queue;dur=%.3f, upstream;desc=\"%.64s\";dur=%.3f, ttft;dur=%.3f, overhead;dur=%.3f", queue,
+        provider, upstream, total, overhead > 0 ? overhead : 0);
+    add(out, SPAN("server-timing"), span_of(out->timing, (size_t)n));
+}
+
+static void send_whole(struct exchange *exchange, struct relay_head *out, struct span body) {
+    struct stream *client = exchange->client;
+    out->head.body = HTTP_BODY_LENGTH;
+    out->head.body_length = body.n;
+    if (!client || stream_send_head(client, &out->head) != 0)
+        return;
+    exchange->first_byte_ns = exchange->race->loop->now_ns;
+    exchange->bytes_out += body.n;
+    if (stream_send_body(client, body) == 0)
+        stream_send_end(client);
+}
+
+/* --- a won answer --- */
+
+static void note_first_token(struct exchange *exchange) {
+    struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    hist_add(&stats->ttft, now_ns - exchange->begin_ns);
+    hist_add(&stats->overhead, exchange->first_start_ns - exchange->whole_ns);
+}
+
+void relay_begin(struct exchange *exchange, struct attempt *winner) {
+    note_first_token(exchange);
+    if (!exchange->req.stream || !exchange->client)
+        return; /* a whole body has its head when it is whole */
+    struct relay_head out;
+    begin_head(exchange, &out, 200, SPAN("text/event-stream; charset=utf-8"));
+    add(&out, SPAN("cache-control"), SPAN("no-cache"));
+    add(&out, SPAN("x-accel-buffering"), SPAN("no"));
+    add_winner(exchange, &out, winner);
+    out.head.body = HTTP_BODY_CHUNKED;
+    out.head.body_length = 0;
+    stream_send_head(exchange->client, &out.head);
+    exchange->first_byte_ns = exchange->race->loop->now_ns;
+}
+
+void exchange_relay(struct exchange *exchange, struct span bytes) {
+    if (!exchange->client || bytes.n == 0)
+        return;
+    exchange->bytes_out += bytes.n;
+    stream_send_body(exchange->client, bytes);
+}
+
+static void count_tokens(struct exchange *exchange, const struct attempt *winner) {
+    struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
+    const struct chat_usage *usage = &winner->reader.usage;
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    uint64_t output = usage->known ? usage->output_tokens : winner->events;
+    stats->input_tokens += usage->input_tokens;
+    stats->output_tokens += output;
+    if (output > 1)
+        hist_add(&stats->per_token, (now_ns - exchange->commit_ns) / (output - 1));
+}
+
+void relay_finish(struct exchange *exchange, struct attempt *winner) {
+    count_tokens(exchange, winner);
+    struct json_out text;
+    json_out_arena(&text, &exchange->arena, 1024);
+    if (exchange->req.stream) {
+        exchange->dialect->write_done(&winner->writer, &winner->reader, &text);
+        exchange_relay(exchange, json_out_span(&text));
+        if (exchange->client)
+            stream_send_end(exchange->client);
+        return;
+    }
+    exchange->dialect->write_body(&winner->writer, &text);
+    if (text.full || winner->writer.full) {
+        relay_refuse(exchange, FAIL_TOO_LARGE,
+                     SPAN("the answer is larger than this server can assemble: ask for a stream"),
+                     span_of("", 0));
+        return;
+    }
+    struct relay_head out;
+    begin_head(exchange, &out, 200, SPAN("application/json"));
+    add_winner(exchange, &out, winner);
+    send_whole(exchange, &out, json_out_span(&text));
+}
+
+/* --- failures --- */
+
+/* "openai: the provider failed (500); azure-eu: no first token in time". Never the provider's own
+ * words: they may hold key parts. */
+static struct span list_reasons(struct exchange *exchange) {
+    struct json_out text;
+    json_out_arena(&text, &exchange->arena, 256);
+    for (unsigned i = 0; i < exchange->attempt_count; i++) {
+        const struct attempt *attempt = exchange->attempts[i];
+        char status[16] = "";
+        if (attempt->status && (attempt->status < 200 || attempt->status > 299))
+            snprintf(status, sizeof status, " (%u)", attempt->status);
+        if (i > 0)
+            json_out_raw(&text, SPAN("; "));
+        json_out_raw(&text, span_str(attempt->backend->provider->provider.name));
+        json_out_raw(&text, SPAN(": "));
+        json_out_raw(&text, span_str(fail_text(attempt->why)));
+        json_out_raw(&text, span_str(status));
+    }
+    return json_out_span(&text);
+}
+
+void relay_break(struct exchange *exchange, struct attempt *winner) {
+    struct span message =
+        arena_printf(&exchange->arena, "%s: %s", winner->backend->provider->provider.name,
+                     fail_text(winner->why));
+    if (!exchange->req.stream) {
+        relay_refuse(exchange, winner->why, message, span_of("", 0));
+        return;
+    }
+    struct json_out text;
+    json_out_arena(&text, &exchange->arena, 512);
+    exchange->dialect->write_error_event(winner->why, message, &text);
+    exchange_relay(exchange, json_out_span(&text));
+    if (exchange->client)
+        stream_send_end(exchange->client);
+}
+
+/* The provider's own answer to a request that it refused: the client's dialect is the provider's,
+ * so it reads it as it is. */
+static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
+    bool refused = shown && (shown->why == FAIL_REFUSED || shown->why == FAIL_POLICY);
+    if (!refused || shown->status < 400 || shown->body.n == 0 ||
+        !http_media_type_is(shown->content_type, SPAN("application/json")))
+        return false;
+    if (shown->backend->provider->provider.kind->dialect != exchange->dialect)
+        return false;
+    struct relay_head out;
+    begin_head(exchange, &out, shown->status, SPAN("application/json"));
+    add_winner(exchange, &out, shown);
+    send_whole(exchange, &out, shown->body);
+    return true;
+}
+
+static uint64_t smallest_retry_after(const struct exchange *exchange) {
+    uint64_t least_ms = UINT64_MAX;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        if (exchange->attempts[i]->retry_after_ms)
+            least_ms = min_u64(least_ms, exchange->attempts[i]->retry_after_ms);
+    return least_ms == UINT64_MAX ? 1000 : least_ms;
+}
+
+static void send_error(struct exchange *exchange, enum fail why, struct span message,
+                       struct span param) {
+    struct json_out text;
+    struct relay_head out;
+    unsigned status = (unsigned)fail_status(why);
+    if (status == 200 || status == 499)
+        status = 502; /* how an attempt ended, not an answer */
+    json_out_arena(&text, &exchange->arena, 512);
+    exchange->dialect->write_error(why, message, param, &text);
+    begin_head(exchange, &out, status, SPAN("application/json"));
+    if (status == 429 || status == 503) {
+        uint64_t after_ms = smallest_retry_after(exchange);
+        int n = snprintf(out.retry_after, sizeof out.retry_after, "%llu",
+                         (unsigned long long)((after_ms + 999) / 1000));
+        add(&out, SPAN("retry-after"), span_of(out.retry_after, (size_t)n));
+        n = snprintf(out.retry_after_ms, sizeof out.retry_after_ms, "%llu",
+                     (unsigned long long)after_ms);
+        add(&out, SPAN("retry-after-ms"), span_of(out.retry_after_ms, (size_t)n));
+    }
+    if (status == 405)
+        add(&out, SPAN("allow"),
+            exchange->chat || span_ends(exchange->path, SPAN("/completions")) ? SPAN("POST")
+                                                                              : SPAN("GET, HEAD"));
+    int n = snprintf(out.attempts, sizeof out.attempts, "%u", exchange->attempt_count);
+    if (exchange->attempt_count)
+        add(&out, SPAN("x-hedgerow-attempts"), span_of(out.attempts, (size_t)n));
+    send_whole(exchange, &out, json_out_span(&text));
+}
+
+void relay_fail(struct exchange *exchange, enum fail why, struct attempt *shown) {
+    if (show_refusal(exchange, shown))
+        return;
+    struct span reasons = list_reasons(exchange);
+    struct span message = arena_printf(&exchange->arena,
+                                       exchange->attempt_count > 1 ? "every attempt failed: %.*s"
+                                                                   : "the attempt failed: %.*s",
+                                       (int)min_size(reasons.n, 4096), reasons.p);
+    send_error(exchange, why, message, span_of("", 0));
+}
+
+void relay_refuse(struct exchange *exchange, enum fail why, struct span message,
+                  struct span param) {
+    send_error(exchange, why, message, param);
+}
+
+/* --- answers from the configuration --- */
+
+void relay_json(struct exchange *exchange, unsigned status, struct span json) {
+    struct relay_head out;
+    begin_head(exchange, &out, status, SPAN("application/json"));
+    send_whole(exchange, &out, json);
+}
+
+static void write_model(struct json_out *out, const struct config_model *model) {
+    json_out_object(out);
+    json_out_key(out, SPAN("id"));
+    json_out_string(out, span_str(model->name));
+    json_out_key(out, SPAN("object"));
+    json_out_string(out, SPAN("model"));
+    json_out_key(out, SPAN("created"));
+    json_out_int(out, 0);
+    json_out_key(out, SPAN("owned_by"));
+    json_out_string(out, SPAN("hedgerow"));
+    json_out_object_end(out);
+}
+
+void relay_models(struct exchange *exchange, struct span rest) {
+    const struct config *config = exchange->upstreams->config;
+    struct json_out out;
+    json_out_arena(&out, &exchange->arena, 1024);
+    if (rest.n > 1) {
+        const struct config_model *model = config_model_find(config, span_from(rest, 1));
+        if (!model || !config_key_allows(exchange->key, model)) {
+            relay_refuse(exchange, FAIL_NO_MODEL,
+                         SPAN("there is no such model; GET /v1/models lists those that there are"),
+                         SPAN("model"));
+            return;
+        }
+        write_model(&out, model);
+    } else {
+        json_out_object(&out);
+        json_out_key(&out, SPAN("object"));
+        json_out_string(&out, SPAN("list"));
+        json_out_key(&out, SPAN("data"));
+        json_out_array(&out);
+        for (unsigned i = 0; i < config->model_count; i++)
+            if (config_key_allows(exchange->key, &config->models[i]))
+                write_model(&out, &config->models[i]);
+        json_out_array_end(&out);
+        json_out_object_end(&out);
+    }
+    relay_json(exchange, 200, json_out_span(&out));
+}
