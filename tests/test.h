@@ -54,12 +54,12 @@ static struct {
 } test_state = {.last = &test_state.first};
 
 /* Defines a test. Tests run in the order of the file. */
-#define TEST(ident)                                                                                \
-    static void test_body_##ident(void);                                                           \
-    __attribute__((constructor)) static void test_add_##ident(void) {                              \
-        static struct test self = {.name = #ident, .body = test_body_##ident};                     \
-        test_add(&self);                                                                           \
-    }                                                                                              \
+#define TEST(ident)                                                            \
+    static void test_body_##ident(void);                                       \
+    __attribute__((constructor)) static void test_add_##ident(void) {          \
+        static struct test self = {.name = #ident, .body = test_body_##ident}; \
+        test_add(&self);                                                       \
+    }                                                                          \
     static void test_body_##ident(void)
 
 /* Names the table row in work (printf arguments); it stands in front of every failure's message
@@ -70,51 +70,51 @@ static struct {
 #define EXPECT(cond) ((void)test_expect((cond), __FILE__, __LINE__, "%s", #cond))
 
 /* Integers of any type up to 64 bits, enums and bools: equal as 64-bit values. */
-#define EXPECT_EQ(got, want)                                                                       \
+#define EXPECT_EQ(got, want) \
     test_expect_eq((long long)(got), (long long)(want), __FILE__, __LINE__, #got, #want)
 
 /* Doubles which differ by no more than `within`. */
-#define EXPECT_NEAR(got, want, within)                                                             \
+#define EXPECT_NEAR(got, want, within) \
     test_expect_near((got), (want), (within), __FILE__, __LINE__, #got)
 
 /* NUL-terminated strings; a NULL equals only a NULL. */
 #define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)
 
 /* Bytes: pointer and size on both sides. The pointer of no bytes may be NULL. */
-#define EXPECT_MEM(got, got_size, want, want_size)                                                 \
+#define EXPECT_MEM(got, got_size, want, want_size) \
     test_expect_mem((got), (got_size), (want), (want_size), __FILE__, __LINE__, #got)
 
 /* Bytes against a NUL-terminated string, for spans: EXPECT_BYTES(s.data, s.len, "GET"). */
-#define EXPECT_BYTES(got, got_size, want)                                                          \
+#define EXPECT_BYTES(got, got_size, want) \
     test_expect_mem((got), (got_size), (want), strlen(want), __FILE__, __LINE__, #got)
 
 /* The statement ends its process with SIGABRT, as a failed CHECK does. Runs in a child. */
-#define EXPECT_ABORT(...)                                                                          \
-    do {                                                                                           \
-        pid_t test_child_ = test_fork();                                                           \
-        if (test_child_ == 0) {                                                                    \
-            __VA_ARGS__;                                                                           \
-            _exit(0);                                                                              \
-        }                                                                                          \
-        test_expect_abort(test_child_, __FILE__, __LINE__, #__VA_ARGS__);                          \
+#define EXPECT_ABORT(...)                                                 \
+    do {                                                                  \
+        pid_t test_child_ = test_fork();                                  \
+        if (test_child_ == 0) {                                           \
+            __VA_ARGS__;                                                  \
+            _exit(0);                                                     \
+        }                                                                 \
+        test_expect_abort(test_child_, __FILE__, __LINE__, #__VA_ARGS__); \
     } while (0)
 
 /* As EXPECT, but leaves the function (one that returns void) when it fails: for what the rest of
  * the test stands on. */
-#define REQUIRE(cond)                                                                              \
-    do {                                                                                           \
-        if (!test_expect((cond), __FILE__, __LINE__, "%s", #cond))                                 \
-            return;                                                                                \
+#define REQUIRE(cond)                                              \
+    do {                                                           \
+        if (!test_expect((cond), __FILE__, __LINE__, "%s", #cond)) \
+            return;                                                \
     } while (0)
 
 /* Fails with a message of its own (printf arguments) and goes on. */
 #define FAIL_TEST(...) ((void)test_expect(false, __FILE__, __LINE__, __VA_ARGS__))
 
 /* Leaves the test (a function that returns void) as skipped, with the reason (printf arguments). */
-#define SKIP(...)                                                                                  \
-    do {                                                                                           \
-        test_skip(__VA_ARGS__);                                                                    \
-        return;                                                                                    \
+#define SKIP(...)               \
+    do {                        \
+        test_skip(__VA_ARGS__); \
+        return;                 \
     } while (0)
 
 /* ---- what stands behind the macros ---- */
@@ -193,11 +193,10 @@ static inline bool test_expect_mem(const void *got, size_t got_size, const void 
         return test_expect(true, file, line, "%s", got_text);
     size_t g_shown = got_size - same < 60 ? got_size - same : 60;
     size_t w_shown = want_size - same < 60 ? want_size - same : 60;
-    return test_expect(false, file, line,
-                       "%s: %zu bytes, not %zu; from byte %zu on \"%.*s\", not \"%.*s\"", got_text,
-                       got_size, want_size, same, (int)g_shown,
-                       g_shown ? (const char *)g + same : "", (int)w_shown,
-                       w_shown ? (const char *)w + same : "");
+    return test_expect(
+        false, file, line, "%s: %zu bytes, not %zu; from byte %zu on \"%.*s\", not \"%.*s\"",
+        got_text, got_size, want_size, same, (int)g_shown, g_shown ? (const char *)g + same : "",
+        (int)w_shown, w_shown ? (const char *)w + same : "");
 }
 
 static inline pid_t test_fork(void) {
