@@ -82,6 +82,10 @@ static void send_waiting(struct loop *loop, struct op *op) {
     sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
 }
 
+void io_send_last(struct op *op) {
+    op->send_fd = -1;
+}
+
 void io_close(struct loop *loop, struct op *op, int fd) {
     /* Closing alone leaves a multishot receive running and sends no FIN (PERFORMANCE.md A.3):
      * cancel first, linked hard so that the close comes after it whatever its result. */
@@ -128,7 +132,7 @@ void io_dispatch(struct loop *loop, const struct io_uring_cqe *cqe) {
     if (op->eager) {
         list_remove(&op->link);
         op->eager = false;
-        if (res == -EAGAIN) {
+        if (res == -EAGAIN && op->send_fd >= 0) {
             send_waiting(loop, op);
             return;
         }

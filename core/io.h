@@ -47,6 +47,9 @@ void io_bytes_give(struct loop *, unsigned flags);
  * socket. Tried at once without waiting; only if the socket's buffer is full does a second,
  * waiting, send follow. data must live until done. */
 void io_send(struct loop *, struct op *, int fd, const char *data, size_t length);
+/* The send's descriptor is about to be closed: if the first try is refused, there is no second one, which could go to
+ * whoever has the number by then; done comes with -EAGAIN. */
+void io_send_last(struct op *);
 /* Cancels every op on the descriptor and closes it: done when closed. The cancelled ops' own
  * completions come besides. */
 void io_close(struct loop *, struct op *, int fd);

@@ -116,7 +116,9 @@ struct io_uring_sqe *ring_sqe(struct ring *ring) {
         sqe = io_uring_get_sqe(&ring->uring);
         CHECK(sqe);
     }
-    io_uring_initialize_sqe(sqe);
+    /* All of it: io_uring_initialize_sqe leaves addr, off and len as the slot's last use had them,
+     * and a connect, accept or close with a length is refused with EINVAL. */
+    memset(sqe, 0, sizeof *sqe);
     return sqe;
 }
 

@@ -352,6 +352,7 @@ void conn_stop(struct conn *conn, enum fail why) {
     loop_disarm(conn->loop, &conn->clock);
     loop_undefer(&conn->flush);
     loop_undefer(&conn->begin);
+    io_send_last(&conn->send);
     io_close(conn->loop, &conn->close, conn->fd);
 }
 

@@ -81,6 +81,7 @@ struct h1_client {
     struct pool_origin *origin;
     bool head_request;
     bool opened;         /* connected and secured; until then it counts as opening */
+    bool given_up;       /* closed before it was opened because nobody wanted it any more */
     bool used;           /* carried a request already */
     uint64_t idle_at_ns; /* when it became idle */
     uint64_t connected_ns, secured_ns;

@@ -28,6 +28,7 @@ void pool_init(struct pool_origin *origin, struct loop *loop, struct resolve *re
     list_init(&origin->busy);
     list_init(&origin->waiting);
     list_init(&origin->opening);
+    list_init(&origin->securing);
     timer_init(&origin->tend, pool_tend);
     slab_init(&origin->sessions, "pool_session", sizeof(struct h1_client), 0);
     slab_init(&origin->dials, "pool_dial", sizeof(struct pool_dial), 0);
@@ -105,7 +106,7 @@ static void start_session(struct pool_dial *opening, int fd) {
     }
     h1_client_init(session, origin, origin->loop, fd);
     session->connected_ns = origin->loop->now_ns;
-    list_push_back(&origin->busy, &session->h1.link);
+    list_push_back(&origin->securing, &session->h1.link);
     struct conn *conn = &session->h1.conn;
     if (!origin->settings.tls) {
         conn_start(conn);
@@ -178,21 +179,23 @@ static bool is_idle(const struct h1_client *session) { return session->idle_at_n
 
 void pool_closed(struct h1_client *session, enum fail why) {
     struct pool_origin *origin = session->origin;
-    bool opened = session->opened;
+    bool opened = session->opened, given_up = session->given_up, was_idle = is_idle(session);
     list_remove(&session->h1.link);
-    if (!opened)
+    if (given_up)
+        CHECK(!opened); /* counted down already */
+    else if (!opened)
         origin->opening_count--;
-    else if (is_idle(session))
+    else if (was_idle)
         origin->idle_count--;
     else
         origin->busy_count--;
     void *memory = session;
     slab_free(&origin->sessions, &memory);
-    if (!opened) {
+    if (!opened && !given_up) {
         origin->stats.dial_failures++;
         origin->spare_after_ns = origin->loop->now_ns + SPARE_BACKOFF_NS;
         fail_oldest(origin, why == FAIL_RESET || why == FAIL_CLOSED ? FAIL_TLS : why);
-    } else if (!is_idle(session) && why != FAIL_NONE) {
+    } else if (opened && !was_idle && why != FAIL_NONE) {
         origin->stats.lost++;
     }
     refill(origin);
@@ -240,11 +243,42 @@ struct stream *pool_get(struct pool_origin *origin, struct pool_ask *ask, bool f
     return NULL;
 }
 
+/* Spares to be opened now; none while dials fail. */
+static unsigned spares_missing(const struct pool_origin *origin) {
+    unsigned min_idle = origin->settings.min_idle;
+    if (origin->loop->now_ns < origin->spare_after_ns || origin->idle_count >= min_idle)
+        return 0;
+    return min_idle - origin->idle_count;
+}
+
+/* The newest: it has the least behind it. */
+static void give_up_newest(struct pool_origin *origin) {
+    for (struct list *node = origin->opening.prev; node != &origin->opening; node = node->prev) {
+        struct dial *dial = &container_of(node, struct pool_dial, link)->dial;
+        if (!dial->done)
+            continue; /* over, its losing sockets are being closed */
+        dial_cancel(dial);
+        origin->opening_count--;
+        return;
+    }
+    for (struct list *node = origin->securing.prev; node != &origin->securing; node = node->prev) {
+        struct h1_client *session = of_link(node);
+        if (session->given_up)
+            continue;
+        session->given_up = true;
+        conn_stop(&session->h1.conn, FAIL_CANCELLED);
+        origin->opening_count--;
+        return;
+    }
+}
+
 void pool_cancel(struct pool_origin *origin, struct pool_ask *ask) {
     if (!list_linked(&ask->link))
         return;
     list_remove(&ask->link);
     origin->waiting_count--;
+    if (origin->opening_count > origin->waiting_count + spares_missing(origin))
+        give_up_newest(origin);
 }
 
 static void pool_tend(struct timer *timer) {
@@ -269,6 +303,8 @@ void pool_stop(struct pool_origin *origin) {
         dial_cancel(&container_of(node, struct pool_dial, link)->dial);
     list_each_safe (node, &origin->idle)
         conn_stop(&container_of(node, struct h1, link)->conn, FAIL_NONE);
+    list_each_safe (node, &origin->securing)
+        conn_stop(&container_of(node, struct h1, link)->conn, FAIL_CANCELLED);
     list_each_safe (node, &origin->busy)
         conn_stop(&container_of(node, struct h1, link)->conn, FAIL_CANCELLED);
     while (origin->waiting_count > 0)

@@ -29,8 +29,10 @@ struct pool_origin {
     struct pool_settings settings;
     struct list idle, busy; /* struct h1_client */
     struct list waiting;    /* struct pool_ask, oldest first */
-    struct list opening;    /* struct pool_dial */
-    unsigned idle_count, busy_count, opening_count, waiting_count;
+    struct list opening;    /* struct pool_dial, oldest first */
+    struct list securing;   /* struct h1_client: connected, the handshake runs; oldest first */
+    unsigned idle_count, busy_count, waiting_count;
+    unsigned opening_count; /* dialled or securing, and not given up */
     struct tls_resume *resume; /* owned */
     struct timer tend;         /* closes old idle ones, refills spares */
     uint64_t spare_after_ns;   /* after a failed dial no spare is dialled before this */
@@ -55,7 +57,9 @@ void pool_init(struct pool_origin *, struct loop *loop, struct resolve *resolve,
  * loop. `fresh`: not one that was used before (for the one repetition after a reused connection was
  * found dead). */
 struct stream *pool_get(struct pool_origin *, struct pool_ask *ask, bool fresh);
-/* The ask is no longer wanted; a dial begun for it becomes a spare. */
+/* The ask is no longer wanted. A connection being made for it becomes a spare where one is missing;
+ * otherwise it is closed at once, so that a provider which accepts and never answers is left with
+ * nothing. */
 void pool_cancel(struct pool_origin *, struct pool_ask *ask);
 /* Closes idle connections and dials; busy ones are cut off (gone follows). */
 void pool_stop(struct pool_origin *);
