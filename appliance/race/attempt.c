@@ -8,6 +8,9 @@
  * can be used again; no longer than this. */
 #define TAIL_NS (1 * NS_PER_S)
 
+/* What the dialects write around the text of one event, generously: ids, names, usage. */
+#define TEXT_PER_EVENT 2048
+
 static const struct stream_on attempt_stream_on;
 
 static struct loop *loop_of(const struct attempt *attempt) { return attempt->exchange->race->loop; }
@@ -21,7 +24,7 @@ static void set_state(struct attempt *attempt, enum attempt_state state) {
         [ATTEMPT_CONNECTING] = 1u << ATTEMPT_WAITING | 1u << ATTEMPT_ENDED,
         [ATTEMPT_WAITING] = 1u << ATTEMPT_STREAMING | 1u << ATTEMPT_COLLECTING |
                             1u << ATTEMPT_CONNECTING | 1u << ATTEMPT_ENDED,
-        [ATTEMPT_STREAMING] = 1u << ATTEMPT_ENDED,
+        [ATTEMPT_STREAMING] = 1u << ATTEMPT_COLLECTING | 1u << ATTEMPT_ENDED,
         [ATTEMPT_COLLECTING] = 1u << ATTEMPT_ENDED,
         [ATTEMPT_ENDED] = 0,
     };
@@ -124,10 +127,23 @@ static void gather(void *owner, const struct chat_event *event) {
         gathered->events[gathered->count++] = *event;
 }
 
+/* Memory for the text of these events: the worker's scratch, or for a large one the arena. */
+static void text_begin(struct attempt *attempt, const struct gathered *gathered,
+                       struct json_out *out) {
+    struct race *race = attempt->exchange->race;
+    size_t n = gathered->count * TEXT_PER_EVENT;
+    for (unsigned i = 0; i < gathered->count; i++)
+        n += gathered->events[i].text.n;
+    if (n <= RACE_TEXT_SIZE)
+        json_out_init(out, race->text, RACE_TEXT_SIZE);
+    else
+        json_out_arena(out, &attempt->exchange->arena, n);
+}
+
 static void rewrite(struct attempt *attempt, const struct gathered *gathered) {
     const struct dialect *dialect = attempt->exchange->dialect;
     struct json_out out;
-    json_out_arena(&out, &attempt->exchange->arena, 1024);
+    text_begin(attempt, gathered, &out);
     for (unsigned i = 0; i < gathered->count; i++) {
         enum chat_event_kind kind = gathered->events[i].kind;
         if (kind != CHAT_DONE && kind != CHAT_ERROR)
@@ -383,8 +399,23 @@ static void on_head(struct stream *stream, const struct http_head *head) {
     attempt->retry_after_ms = provider_retry_after_ms(head, now_s);
 }
 
+/* Some providers send an error under 200 and text/event-stream as bare JSON or HTML (PROVIDERS.md 10, 23): no line of a stream
+ * of events begins like that, so it is collected and read as a whole body. */
+static void look_at_start(struct attempt *attempt, struct span bytes) {
+    struct span text = span_trim(bytes);
+    while (text.n && (text.p[0] == '\r' || text.p[0] == '\n'))
+        text = span_trim(span_from(text, 1));
+    if (text.n == 0)
+        return;
+    attempt->body_begun = true;
+    if (text.p[0] == '{' || text.p[0] == '[' || text.p[0] == '<')
+        set_state(attempt, ATTEMPT_COLLECTING);
+}
+
 static void on_body(struct stream *stream, struct span bytes) {
     struct attempt *attempt = of_stream(stream);
+    if (attempt->state == ATTEMPT_STREAMING && !attempt->body_begun)
+        look_at_start(attempt, bytes);
     if (attempt->state == ATTEMPT_STREAMING)
         read_stream(attempt, bytes);
     else if (attempt->state == ATTEMPT_COLLECTING)
@@ -473,7 +504,7 @@ static void send_request(struct attempt *attempt) {
     struct chat_edit edits[CHAT_EDITS_MAX];
     int count =
         provider->kind->dialect->edit_request(&exchange->req, span_str(attempt->backend->model),
-                                              provider->kind->quirks, &exchange->arena, edits);
+                                              provider_quirks(provider), &exchange->arena, edits);
     if (count < 0) {
         attempt->why = (enum fail) - count;
         loop_defer(loop_of(attempt), &attempt->end_later);
@@ -550,6 +581,7 @@ struct attempt *attempt_start(struct exchange *exchange, unsigned number,
     dialect->reader_init(&attempt->reader, &exchange->arena);
     attempt->reader.strip_usage = !exchange->req.include_usage;
     attempt->reader.want_usage = exchange->req.include_usage;
+    attempt->reader.keep_usage = exchange->req.continuous_usage;
     exchange->dialect->writer_init(&attempt->writer, &exchange->arena, &exchange->req);
     ask(attempt, false);
     return attempt;

@@ -44,6 +44,7 @@ struct attempt {
     bool counted_home;       /* the exchange has counted its home-coming */
     bool paused;             /* receiving stopped: the client is slow */
     bool retried_fresh;      /* a dead reused connection was replaced once */
+    bool body_begun;         /* the first byte of the body that is not white space was seen */
     bool begun;              /* any byte of a response was received */
     enum chat_finish finish; /* the last one seen */
     enum fail why;           /* once ENDED; FAIL_NONE: whole and relayed */

@@ -1,6 +1,7 @@
 /* exchange.c - one client request. See exchange.h. */
 #include "appliance/race/exchange.h"
 
+#include "appliance/race/cost.h"
 #include "appliance/race/wish.h"
 #include "core/limits.h"
 #include "net/server.h"
@@ -13,12 +14,44 @@ static void step(struct exchange *exchange);
 
 static void hold(struct exchange *exchange) { exchange->holds++; }
 
+unsigned exchange_status(const struct exchange *exchange) {
+    unsigned stands_for = (unsigned)fail_status(exchange->why);
+    return exchange->status == 0 || stands_for == 499 ? stands_for : exchange->status;
+}
+
+static void count_request(struct exchange *exchange) {
+    unsigned status = exchange_status(exchange);
+    CHECK(status < RACE_STATUS_MAX); /* ours, or of a head that was parsed: both keep to 100..599 */
+    if (!exchange->model) {
+        exchange->race->unmatched[status]++;
+        return;
+    }
+    struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
+    bool answered_well = exchange->why == FAIL_NONE;
+    stats->requests[status]++;
+    hist_add(answered_well ? &stats->duration : &stats->duration_failed,
+             exchange->end_ns - exchange->begin_ns);
+}
+
+/* What a loser has cost is known when it is known who won. */
+static void count_costs(struct exchange *exchange) {
+    struct upstreams *upstreams = exchange->upstreams;
+    for (unsigned i = 0; i < exchange->attempt_count; i++) {
+        const struct attempt *attempt = exchange->attempts[i];
+        uint64_t pico = cost_of(attempt).pico;
+        upstreams->backends[attempt->backend->id].cost_pico += pico;
+        if (attempt != exchange->winner)
+            upstreams->models[exchange->model->index].wasted_pico += pico;
+    }
+}
+
 static void drop(struct exchange *exchange) {
     CHECK(exchange->holds > 0);
     if (--exchange->holds > 0)
         return;
     struct race *race = exchange->race;
-    exchange->end_ns = race->loop->now_ns;
+    count_request(exchange);
+    count_costs(exchange);
     if (race->finished)
         race->finished(race, exchange);
     loop_disarm(race->loop, &exchange->wake);
@@ -154,12 +187,28 @@ static bool answer_local(struct exchange *exchange, const struct http_head *head
     return true;
 }
 
-static void keep_head(struct exchange *exchange, const struct http_head *head) {
-    struct arena *arena = &exchange->arena;
+/* Takes over what is needed after the head is gone. False: no memory; a header that is lost without a
+ * word may be the one that keeps the request in its region. */
+static bool keep(struct exchange *exchange, struct span given, struct span *kept) {
+    *kept = arena_copy(&exchange->arena, given);
+    return kept->n == given.n;
+}
+
+static bool keep_head(struct exchange *exchange, const struct http_head *head) {
     exchange->id = request_id(exchange, head);
-    exchange->path = arena_copy(arena, http_path(head->target));
-    exchange->traceparent = arena_copy(arena, http_field(head, SPAN("traceparent")));
-    exchange->tags = arena_copy(arena, http_field(head, SPAN("x-hedgerow-tags")));
+    return exchange->id.n > 0 && keep(exchange, http_path(head->target), &exchange->path) &&
+           keep(exchange, http_field(head, SPAN("traceparent")), &exchange->traceparent) &&
+           keep(exchange, http_field(head, SPAN("x-hedgerow-tags")), &exchange->tags);
+}
+
+static bool keep_wish(struct exchange *exchange) {
+    struct plan_wish *wish = &exchange->wish;
+    return keep(exchange, wish->backends, &wish->backends) &&
+           keep(exchange, wish->residency, &wish->residency);
+}
+
+static void refuse_memory(struct exchange *exchange) {
+    refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
 }
 
 /* Everything that can be known from the head is refused from the head, before the body comes. */
@@ -219,15 +268,20 @@ static bool reserve_body(struct exchange *exchange, size_t n) {
 static void on_head(struct stream *stream, const struct http_head *head) {
     struct exchange *exchange = stream->user;
     exchange->body_max = exchange->upstreams->config->body_max_bytes;
-    keep_head(exchange, head);
+    if (!keep_head(exchange, head)) {
+        refuse_memory(exchange);
+        return;
+    }
     if (answer_local(exchange, head) || !check_head(exchange, head))
         return;
-    exchange->wish.backends = arena_copy(&exchange->arena, exchange->wish.backends);
-    exchange->wish.residency = arena_copy(&exchange->arena, exchange->wish.residency);
+    if (!keep_wish(exchange)) {
+        refuse_memory(exchange);
+        return;
+    }
     exchange->chat = true;
     size_t expected = head->body == HTTP_BODY_LENGTH ? (size_t)head->body_length : RING_BUF_SIZE;
     if (!reserve_body(exchange, expected))
-        refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
+        refuse_memory(exchange);
 }
 
 static void on_body(struct stream *stream, struct span bytes) {
@@ -241,7 +295,7 @@ static void on_body(struct stream *stream, struct span bytes) {
         return;
     }
     if (!reserve_body(exchange, exchange->body_n + bytes.n)) {
-        refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
+        refuse_memory(exchange);
         return;
     }
     memcpy(exchange->body + exchange->body_n, bytes.p, bytes.n);
@@ -367,8 +421,10 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
     exchange->attempts[exchange->attempt_count++] = attempt;
     hold(exchange);
     health_on_start(&upstreams->health, backend->id, now_ns);
-    if (!exchange->first_start_ns)
+    if (!exchange->first_start_ns) {
         exchange->first_start_ns = now_ns;
+        exchange->overhead_ns = ring_now(exchange->race->loop->ring) - exchange->whole_ns;
+    }
     if (todo->trigger == HEDGE_FIRST)
         return;
     exchange->hedges++;
@@ -384,17 +440,13 @@ static void account(struct exchange *exchange, struct attempt *attempt) {
     health_on_end(&upstreams->health, id, attempt->why, attempt->content, age_ns,
                   attempt->retry_after_ms, attempt->end_ns);
     stats->failures[attempt->why]++;
-    enum race_outcome outcome = OUTCOME_FAILED;
-    if (attempt->why == FAIL_NONE)
-        outcome = OUTCOME_WON;
-    else if (attempt->why == FAIL_LOST)
-        outcome = OUTCOME_LOST;
-    else if (attempt->why == FAIL_CANCELLED)
-        outcome = OUTCOME_CANCELLED;
+    enum race_outcome outcome = race_outcome_of(attempt->why);
     stats->attempts[outcome]++;
-    hist_add(&stats->duration, age_ns);
-    stats->input_tokens += attempt->reader.usage.input_tokens;
-    stats->output_tokens += attempt->reader.usage.output_tokens;
+    hist_add(&stats->duration[outcome], age_ns);
+    if (attempt->reader.usage.known) {
+        race_stats_add_tokens(&stats->input, attempt->reader.usage.input_tokens);
+        race_stats_add_tokens(&stats->output, attempt->reader.usage.output_tokens);
+    }
     struct race_model_stats *model = &upstreams->models[exchange->model->index];
     if (attempt != exchange->winner)
         model->wasted_tokens +=
@@ -412,10 +464,13 @@ static void commit(struct exchange *exchange, struct attempt *attempt) {
     exchange->winner = attempt;
     exchange->commit_ns = exchange->race->loop->now_ns;
     set_state(exchange, EXCHANGE_RELAYING);
+    struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
     if (attempt->number > 0)
-        exchange->upstreams->models[exchange->model->index].hedges_won++;
+        stats->hedges_won++;
     relay_begin(exchange, attempt);
     attempt_commit(attempt);
+    exchange->overhead_ns += ring_now(exchange->race->loop->ring) - exchange->commit_ns;
+    hist_add(&stats->overhead, exchange->overhead_ns);
 }
 
 static void fail(struct exchange *exchange, const struct hedge_step *todo) {
@@ -524,6 +579,7 @@ static void on_room(struct stream *stream) {
 static void on_gone(struct stream *stream, enum fail why) {
     struct exchange *exchange = stream->user;
     exchange->client = NULL;
+    exchange->end_ns = exchange->race->loop->now_ns;
     if (exchange->state != EXCHANGE_ANSWERED)
         answered(exchange, why == FAIL_NONE ? FAIL_CLIENT_LEFT : why);
     else if (why != FAIL_NONE && exchange->why == FAIL_NONE)

@@ -53,8 +53,9 @@ struct exchange {
     /* for the log */
     uint64_t begin_ns, whole_ns, first_start_ns, commit_ns, first_byte_ns, end_ns, begin_wall_ns;
     uint64_t bytes_in, bytes_out;
-    unsigned hedges;   /* started by delay, failure or stall */
-    struct hist *gaps; /* unused unless inter-token times are asked for */
+    uint64_t overhead_ns; /* see race_model_stats */
+    unsigned hedges;      /* started by delay, failure or stall */
+    struct hist *gaps;    /* unused unless inter-token times are asked for */
 };
 
 /* Begins on a stream just opened. Refuses with 503 by itself when there is no room. */
@@ -62,6 +63,9 @@ void exchange_open(struct race *, struct stream *client);
 
 /* Cuts the client off: everything else follows from its stream's gone. */
 void exchange_cut(struct exchange *, enum fail why);
+/* The status for log and metrics: what was sent; 499 when the client left, also behind a head that
+ * was sent; else what the reason stands for. */
+unsigned exchange_status(const struct exchange *);
 /* Sets up the hedge timer of a zeroed exchange. */
 void exchange_init_wake(struct exchange *);
 

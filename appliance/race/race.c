@@ -26,6 +26,14 @@ const char *race_outcome_name(enum race_outcome outcome) {
     return names[outcome];
 }
 
+enum race_outcome race_outcome_of(enum fail why) {
+    if (why == FAIL_NONE)
+        return OUTCOME_WON;
+    if (why == FAIL_LOST)
+        return OUTCOME_LOST;
+    return why == FAIL_CANCELLED ? OUTCOME_CANCELLED : OUTCOME_FAILED;
+}
+
 /* --- upstreams --- */
 
 static void open_pool(struct upstreams *upstreams, const struct config_provider *provider) {
@@ -67,35 +75,79 @@ static bool same_backend(const struct config_backend *a, const struct config_bac
            a->provider->provider.port == b->provider->provider.port;
 }
 
-static void inherit_backend(struct upstreams *upstreams, const struct upstreams *old,
-                            const struct config_backend *backend,
-                            const struct config_model *old_model) {
-    for (unsigned i = 0; i < old_model->backend_count; i++) {
-        const struct config_backend *was = &old_model->backends[i];
-        if (!same_backend(backend, was))
+static const struct config_model *same_model(const struct config *config, const char *name) {
+    const struct config_model *model = config_model_find(config, span_str(name));
+    return model && strcmp(model->name, name) == 0 ? model : NULL; /* not by an alias */
+}
+
+static const struct config_backend *backend_in(const struct config_model *model,
+                                               const struct config_backend *wanted) {
+    for (unsigned i = 0; i < model->backend_count; i++)
+        if (same_backend(wanted, &model->backends[i]))
+            return &model->backends[i];
+    return NULL;
+}
+
+/* What was learnt stays with the models and backends that stay. */
+static void inherit_model(struct upstreams *upstreams, const struct upstreams *old,
+                          const struct config_model *model, const struct config_model *was) {
+    upstreams->budgets[model->index] = old->budgets[was->index];
+    for (unsigned k = 0; k < model->backend_count; k++) {
+        const struct config_backend *backend = &model->backends[k], *old_backend;
+        old_backend = backend_in(was, backend);
+        if (!old_backend)
             continue;
         struct health_backend *health = &upstreams->health.backends[backend->id];
-        *health = old->health.backends[was->id];
+        *health = old->health.backends[old_backend->id];
         health->in_flight = 0; /* what still runs is counted where it began */
         health->probing = false;
-        upstreams->backends[backend->id] = old->backends[was->id];
-        return;
     }
 }
 
-/* What was learnt and counted stays with the models and backends that stay. */
 static void inherit(struct upstreams *upstreams, const struct upstreams *old) {
-    const struct config *config = upstreams->config;
-    for (unsigned i = 0; i < config->model_count; i++) {
-        const struct config_model *model = &config->models[i],
-                                  *was = config_model_find(old->config, span_str(model->name));
-        if (!was)
-            continue;
-        upstreams->models[i] = old->models[was->index];
-        upstreams->budgets[i] = old->budgets[was->index];
-        for (unsigned k = 0; k < model->backend_count; k++)
-            inherit_backend(upstreams, old, &model->backends[k], was);
+    for (unsigned i = 0; i < upstreams->config->model_count; i++) {
+        const struct config_model *model = &upstreams->config->models[i];
+        const struct config_model *was = same_model(old->config, model->name);
+        if (was)
+            inherit_model(upstreams, old, model, was);
     }
+}
+
+static void hand_over_model(struct upstreams *to, struct upstreams *from,
+                            const struct config_model *model, const struct config_model *was) {
+    race_stats_merge_model(&to->models[model->index], &from->models[was->index]);
+    memset(&from->models[was->index], 0, sizeof from->models[was->index]);
+    for (unsigned k = 0; k < model->backend_count; k++) {
+        const struct config_backend *backend = backend_in(was, &model->backends[k]);
+        if (!backend)
+            continue;
+        race_stats_merge_backend(&to->backends[model->backends[k].id],
+                                 &from->backends[backend->id]);
+        memset(&from->backends[backend->id], 0, sizeof from->backends[backend->id]);
+    }
+}
+
+static void hand_over_pool(struct upstreams *to, struct upstreams *from,
+                           const struct config_provider *provider) {
+    for (unsigned i = 0; i < from->config->provider_count; i++) {
+        if (strcmp(from->config->providers[i].provider.name, provider->provider.name) != 0)
+            continue;
+        race_stats_merge_pool(&to->pools[provider->index].stats, &from->pools[i].stats);
+        memset(&from->pools[i].stats, 0, sizeof from->pools[i].stats);
+    }
+}
+
+/* Moves the counters of all that stays: at a reload, and once more when the old configuration goes,
+ * for the requests that ended with it meanwhile. So nothing is lost and nothing counted twice. */
+static void hand_over(struct upstreams *to, struct upstreams *from) {
+    const struct config *config = to->config;
+    for (unsigned i = 0; i < config->model_count; i++) {
+        const struct config_model *was = same_model(from->config, config->models[i].name);
+        if (was)
+            hand_over_model(to, from, &config->models[i], was);
+    }
+    for (unsigned i = 0; i < config->provider_count; i++)
+        hand_over_pool(to, from, &config->providers[i]);
 }
 
 void upstreams_hold(struct upstreams *upstreams) { upstreams->holds++; }
@@ -124,6 +176,8 @@ void upstreams_drop(struct upstreams *upstreams) {
 static void upstreams_free(struct upstreams *upstreams) {
     struct race *race = upstreams->race;
     const struct config *config = upstreams->config;
+    if (race->current)
+        hand_over(race->current, upstreams);
     for (unsigned i = 0; i < config->provider_count; i++)
         pool_fini(&upstreams->pools[i]);
     heap_free(&upstreams->pools);
@@ -165,6 +219,7 @@ void race_init(struct race *race, struct loop *loop, struct resolve *resolve,
     slab_init(&race->exchange_slab, "exchange", sizeof(struct exchange), exchange_max);
     slab_init(&race->attempt_slab, "attempt", sizeof(struct attempt), 0);
     race->events = heap_alloc(RACE_EVENTS_MAX * sizeof *race->events);
+    race->text = heap_alloc(RACE_TEXT_SIZE);
     race->current = upstreams_new(race, config);
     timer_init(&race->tick, tick_fired);
     loop_arm(loop, &race->tick, RACE_TICK_NS);
@@ -179,6 +234,7 @@ static void retire(struct race *race) {
 void race_reconfigure(struct race *race, const struct config *config) {
     struct upstreams *next = upstreams_new(race, config);
     inherit(next, race->current);
+    hand_over(next, race->current);
     retire(race);
     race->current = next;
 }
@@ -193,10 +249,11 @@ void race_stop(struct race *race) {
     race->draining = true;
     list_each_safe (node, &race->exchanges)
         exchange_cut(container_of(node, struct exchange, link), FAIL_DRAINING);
-    if (race->current) {
-        stop_pools(race->current);
+    if (race->current)
         retire(race);
-    }
+    /* Those of earlier configurations, too: the tail of an answer may be waited for there. */
+    list_each (node, &race->retired)
+        stop_pools(container_of(node, struct upstreams, link));
 }
 
 bool race_done(const struct race *race) {
@@ -217,4 +274,5 @@ void race_fini(struct race *race) {
     slab_fini(&race->exchange_slab);
     slab_fini(&race->attempt_slab);
     heap_free(&race->events);
+    heap_free(&race->text);
 }

@@ -29,8 +29,17 @@ const char *race_suppressed_name(enum race_suppressed);
 /* How an attempt ended, for metrics. */
 enum race_outcome { OUTCOME_WON, OUTCOME_LOST, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_COUNT };
 const char *race_outcome_name(enum race_outcome);
+/* The outcome of an attempt that ended for this reason. */
+enum race_outcome race_outcome_of(enum fail why);
 
 #define RACE_STATUS_MAX 600
+
+/* Tokens of an answer by powers of four, as OpenTelemetry's gen_ai.client.token.usage wants them:
+ * bucket i holds those up to 4^i, the last one the rest. */
+#define RACE_TOKEN_BUCKETS 15
+struct race_tokens {
+    uint64_t count, sum, buckets[RACE_TOKEN_BUCKETS];
+};
 
 struct race_model_stats { /* single writer; index: config_model.index */
     uint64_t requests[RACE_STATUS_MAX];
@@ -38,15 +47,27 @@ struct race_model_stats { /* single writer; index: config_model.index */
     uint64_t hedges_won;
     uint64_t suppressed[SUPPRESSED_COUNT];
     uint64_t input_tokens, output_tokens, wasted_tokens;
-    struct hist ttft, duration, per_token, overhead;
+    uint64_t wasted_pico; /* pico-dollars that attempts which did not win have cost */
+    struct hist ttft, per_token;
+    struct hist duration, duration_failed; /* of whole requests: answered, and all others */
+    struct hist
+        overhead; /* what this process added: request read to request sent, and first content
+                             read to first content relayed */
 };
 
 struct race_backend_stats { /* index: config_backend.id */
     uint64_t attempts[OUTCOME_COUNT];
     uint64_t failures[FAIL_COUNT];
-    struct hist ttft, duration;
-    uint64_t input_tokens, output_tokens;
+    struct hist ttft, duration[OUTCOME_COUNT];
+    struct race_tokens input, output; /* of attempts whose provider counted them */
+    uint64_t cost_pico;               /* of all attempts, those that lost too */
 };
+void race_stats_add_tokens(struct race_tokens *, uint64_t count);
+/* Adds `from`, whose writer may be another thread, into `into`, which is the caller's. */
+void race_stats_merge_model(struct race_model_stats *into, const struct race_model_stats *from);
+void race_stats_merge_backend(struct race_backend_stats *into,
+                              const struct race_backend_stats *from);
+void race_stats_merge_pool(struct pool_stats *into, const struct pool_stats *from);
 
 struct upstreams {
     struct race *race;
@@ -71,6 +92,8 @@ struct race {
     struct slab exchange_slab, attempt_slab;
     struct chat_event
         *events; /* scratch: canonical events of one provider event; RACE_EVENTS_MAX of them */
+    char *
+        text; /* scratch: what is written for the client of one provider event; RACE_TEXT_SIZE bytes */
     struct timer tick;
     bool draining;
     uint64_t unmatched[RACE_STATUS_MAX]; /* requests that named no configured model, by status */
@@ -85,6 +108,7 @@ struct race {
     void *owner;
 };
 #define RACE_EVENTS_MAX 512
+#define RACE_TEXT_SIZE  65536
 #define RACE_TICK_NS    (250 * NS_PER_MS)
 
 /* `config` is the first snapshot. exchange_max: requests in flight at most; beyond it 503. */

@@ -59,12 +59,13 @@ static void add_winner(struct exchange *exchange, struct relay_head *out,
     double queue = ms(exchange->whole_ns, exchange->first_start_ns);
     double total = ms(exchange->whole_ns, exchange->commit_ns ? exchange->commit_ns : now_ns);
     double upstream = ms(winner->start_ns, token_ns);
-    double waited = ms(exchange->first_start_ns, winner->start_ns);
-    double overhead = total - upstream - waited;
+    /* Ours: up to the first attempt, and this turn so far, in which the loop's clock stands still. */
+    uint64_t overhead_ns = exchange->overhead_ns + ring_now(exchange->race->loop->ring) - now_ns;
+    double overhead = (double)overhead_ns / (double)NS_PER_MS;
     n = snprintf(
         out->timing, sizeof out->timing,
         "queue;dur=%.3f, upstream;desc=\"%.64s\";dur=%.3f, ttft;dur=%.3f, overhead;dur=%.3f", queue,
-        provider, upstream, total, overhead > 0 ? overhead : 0);
+        provider, upstream, total, overhead);
     add(out, SPAN("server-timing"), span_of(out->timing, (size_t)n));
 }
 
@@ -86,7 +87,6 @@ static void note_first_token(struct exchange *exchange) {
     struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
     uint64_t now_ns = exchange->race->loop->now_ns;
     hist_add(&stats->ttft, now_ns - exchange->begin_ns);
-    hist_add(&stats->overhead, exchange->first_start_ns - exchange->whole_ns);
 }
 
 void relay_begin(struct exchange *exchange, struct attempt *winner) {
@@ -122,15 +122,26 @@ static void count_tokens(struct exchange *exchange, const struct attempt *winner
         hist_add(&stats->per_token, (now_ns - exchange->commit_ns) / (output - 1));
 }
 
+/* The last words of a stream, and its end. Without memory for them it is cut off: a clean end without
+ * them would look like an answer that is whole. */
+static void end_stream(struct exchange *exchange, const struct json_out *last) {
+    if (!exchange->client)
+        return;
+    if (last->full) {
+        stream_reset(exchange->client, FAIL_OVERLOAD);
+        return;
+    }
+    exchange_relay(exchange, json_out_span(last));
+    stream_send_end(exchange->client);
+}
+
 void relay_finish(struct exchange *exchange, struct attempt *winner) {
     count_tokens(exchange, winner);
     struct json_out text;
     json_out_arena(&text, &exchange->arena, 1024);
     if (exchange->req.stream) {
         exchange->dialect->write_done(&winner->writer, &winner->reader, &text);
-        exchange_relay(exchange, json_out_span(&text));
-        if (exchange->client)
-            stream_send_end(exchange->client);
+        end_stream(exchange, &text);
         return;
     }
     exchange->dialect->write_body(&winner->writer, &text);
@@ -179,9 +190,7 @@ void relay_break(struct exchange *exchange, struct attempt *winner) {
     struct json_out text;
     json_out_arena(&text, &exchange->arena, 512);
     exchange->dialect->write_error_event(winner->why, message, &text);
-    exchange_relay(exchange, json_out_span(&text));
-    if (exchange->client)
-        stream_send_end(exchange->client);
+    end_stream(exchange, &text);
 }
 
 /* The provider's own answer to a request that it refused: the client's dialect is the provider's,
@@ -207,6 +216,11 @@ static uint64_t smallest_retry_after(const struct exchange *exchange) {
             least_ms = min_u64(least_ms, exchange->attempts[i]->retry_after_ms);
     return least_ms == UINT64_MAX ? 1000 : least_ms;
 }
+
+/* An error that cannot even be written is told by this one: a body that is no JSON breaks clients. */
+static const struct span no_memory =
+    SPAN_CONST("{\"error\":{\"message\":\"the server is short of memory; try again shortly\","
+               "\"type\":\"server_error\",\"param\":null,\"code\":\"overload\"}}");
 
 static void send_error(struct exchange *exchange, enum fail why, struct span message,
                        struct span param) {
@@ -234,7 +248,7 @@ static void send_error(struct exchange *exchange, enum fail why, struct span mes
     int n = snprintf(out.attempts, sizeof out.attempts, "%u", exchange->attempt_count);
     if (exchange->attempt_count)
         add(&out, SPAN("x-hedgerow-attempts"), span_of(out.attempts, (size_t)n));
-    send_whole(exchange, &out, json_out_span(&text));
+    send_whole(exchange, &out, text.full ? no_memory : json_out_span(&text));
 }
 
 void relay_fail(struct exchange *exchange, enum fail why, struct attempt *shown) {
@@ -299,5 +313,8 @@ void relay_models(struct exchange *exchange, struct span rest) {
         json_out_array_end(&out);
         json_out_object_end(&out);
     }
-    relay_json(exchange, 200, json_out_span(&out));
+    if (out.full)
+        relay_refuse(exchange, FAIL_OVERLOAD, span_of("", 0), span_of("", 0));
+    else
+        relay_json(exchange, 200, json_out_span(&out));
 }
