@@ -9,7 +9,7 @@
 /* With nothing urgent and many completions a turn, waiting this long for more makes batches
  * (PERFORMANCE.md A.6: 7-14 % between 10k and 40k events a second, nothing below). */
 #define LINGER_NS               (100 * NS_PER_US)
-#define LINGER_FROM_COMPLETIONS 4
+#define LINGER_FROM_COMPLETIONS 16
 /* Blocks kept for reuse, of those that the worker may hand out. */
 #define MEMORY_CACHED_SHARE 4
 

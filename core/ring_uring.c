@@ -28,8 +28,6 @@
 /* TCP keep-alive of dialled sockets (PROVIDERS.md 7: NAT gateways drop silent connections after 2
  * to 6 minutes). */
 #define KEEPALIVE_IDLE_S     60
-#define KEEPALIVE_INTERVAL_S 15
-#define KEEPALIVE_COUNT      4
 #define LISTEN_BACKLOG       4096
 
 struct ring {
@@ -206,8 +204,6 @@ int ring_socket(struct ring *ring, int family) {
     set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
     return fd;
 }
 
