@@ -57,7 +57,7 @@ void *arena_grow(struct arena *arena, void *old, size_t old_n, size_t n) {
         return old;
     }
     void *p = arena_alloc(arena, n);
-    if (p && old_n)
+    if (p && old && old_n)
         memcpy(p, old, min_size(old_n, n));
     return p;
 }

@@ -316,7 +316,7 @@ static int server_load(struct cert_server *s, const struct cert_server_options *
     s->chains = heap_alloc(options->pair_count * sizeof *s->chains);
     for (unsigned i = 0; i < options->pair_count; i++) {
         X509 *leaf = NULL;
-        int64_t not_after_s;
+        int64_t not_after_s = 0;
         s->chain_count++;
         int error = chain_load(&s->chains[i], &options->pairs[i], &leaf, &not_after_s, why);
         if (!error) {
