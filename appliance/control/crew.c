@@ -228,6 +228,20 @@ static void run_member(struct worker *worker) {
 
 /* --- the main thread's side --- */
 
+/* Every worker runs or has failed: one that is still on its way would not hear of a stop. Returns
+ * the first failure. */
+static int await_settled(struct crew *crew) {
+    int error = 0;
+    for (unsigned i = 0; i < crew->count; i++) {
+        struct crew_member *member = &crew->members[i];
+        while (!atomic_load(&member->ready) && !atomic_load(&member->ended))
+            sched_yield();
+        if (error == 0)
+            error = atomic_load(&member->failed);
+    }
+    return error;
+}
+
 int crew_start(struct crew *crew, struct config *config, unsigned count, const int *cpus,
                int (*listen_fds)[CREW_LISTENERS_MAX], struct access_log *log) {
     crew->members = heap_alloc(count * sizeof *crew->members);
@@ -248,16 +262,11 @@ int crew_start(struct crew *crew, struct config *config, unsigned count, const i
         int error = worker_start(&member->worker);
         if (error < 0) {
             crew->count = i;
+            await_settled(crew);
             return error;
         }
     }
-    for (unsigned i = 0; i < count; i++) {
-        while (!atomic_load(&crew->members[i].ready) && !atomic_load(&crew->members[i].ended))
-            sched_yield();
-        if (atomic_load(&crew->members[i].failed))
-            return atomic_load(&crew->members[i].failed);
-    }
-    return 0;
+    return await_settled(crew);
 }
 
 static bool running(const struct crew_member *member) {

@@ -242,6 +242,20 @@ static void wait_for_signals(struct serving *serving, const sigset_t *signals) {
     }
 }
 
+/* What the errors of io_uring mean to an operator. */
+static const char *start_advice(int error) {
+    switch (error) {
+    case -EPERM:
+    case -ENOSYS:
+        return "; io_uring is not allowed here: see kernel.io_uring_disabled and the container's "
+               "seccomp profile";
+    case -ENOMEM:
+        return "; the rings count against RLIMIT_MEMLOCK, about half a MiB a worker: raise "
+               "it (ulimit -l, LimitMEMLOCK=) or use fewer workers";
+    default: return "";
+    }
+}
+
 static int run(struct serving *serving, const sigset_t *signals) {
     struct config *config = serving->config;
     int error = resolver_new(&serving->crew.resolver);
@@ -260,11 +274,7 @@ static int run(struct serving *serving, const sigset_t *signals) {
         error = admin_start(&serving->admin, config->admin.host, config->admin.port, &serving->crew,
                             &serving->admin_port);
     if (error < 0) {
-        say("cannot start: %s%s", strerror(-error),
-            error == -EPERM || error == -ENOSYS
-                ? "; io_uring is not allowed here: see kernel.io_uring_disabled and the "
-                  "container's seccomp profile"
-                : "");
+        say("cannot start: %s%s", strerror(-error), start_advice(error));
         crew_stop(&serving->crew);
     } else {
         say_ready(serving);
