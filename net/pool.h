@@ -32,7 +32,7 @@ struct pool_origin {
     struct list opening;    /* struct pool_dial, oldest first */
     struct list securing;   /* struct h1_client: connected, the handshake runs; oldest first */
     unsigned idle_count, busy_count, waiting_count;
-    unsigned opening_count; /* dialled or securing, and not given up */
+    unsigned opening_count;    /* dialled or securing, and not given up */
     struct tls_resume *resume; /* owned */
     struct timer tend;         /* closes old idle ones, refills spares */
     uint64_t spare_after_ns;   /* after a failed dial no spare is dialled before this */

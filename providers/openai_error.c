@@ -179,6 +179,7 @@ static const struct class {
     [FAIL_POLICY] = {"invalid_request_error", "content_filter"},
     [FAIL_QUOTA] = {"insufficient_quota", "insufficient_quota"},
     [FAIL_RATE_LIMITED] = {"rate_limit_error", "rate_limit_exceeded"},
+    [FAIL_KEY_LIMIT] = {"rate_limit_error", "rate_limit_exceeded"},
     [FAIL_OVERLOADED] = {"server_error", "overloaded"},
     [FAIL_OVERLOAD] = {"server_error", "overloaded"},
     [FAIL_DRAINING] = {"server_error", "overloaded"},

@@ -77,6 +77,8 @@ static void read_key(struct config_reader *r, const struct config_node *map, con
                             config_setting_where(r, where, SPAN("limits")), &limits);
     key->residency = draft.residency;
     key->limit_concurrency = limits.concurrency;
+    if (limits.concurrency)
+        key->in_flight = config_setting_alloc(r, sizeof *key->in_flight);
     key->name = draft.name;
     if (good && !config_value_sha256(span_str(draft.sha256), key->sha256, &why))
         config_setting_error(r, config_node_find(map, SPAN("sha256")), "%s.sha256 %s", where, why);

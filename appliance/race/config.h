@@ -82,6 +82,7 @@ struct config_key {
     unsigned model_count;
     const char *residency; /* region tag required, or NULL */
     uint64_t limit_rpm, limit_tpm, limit_concurrency;
+    unsigned *in_flight; /* requests of all workers, counted atomically; NULL without a limit */
 };
 
 struct config_listener {

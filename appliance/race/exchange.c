@@ -9,6 +9,7 @@
 static const struct stream_on client_on, overload_on;
 
 static void step(struct exchange *exchange);
+static void give_key_slot(struct exchange *exchange);
 
 /* --- life --- */
 
@@ -54,6 +55,7 @@ static void drop(struct exchange *exchange) {
     count_costs(exchange);
     if (race->finished)
         race->finished(race, exchange);
+    give_key_slot(exchange);
     loop_disarm(race->loop, &exchange->wake);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         if (exchange->attempts[i])
@@ -302,6 +304,26 @@ static void on_body(struct stream *stream, struct span bytes) {
     exchange->body_n += bytes.n;
 }
 
+/* The limit on requests in flight of a key holds for the whole process, so the count is shared by the workers. */
+static bool take_key_slot(struct exchange *exchange) {
+    const struct config_key *key = exchange->key;
+    if (!key || !key->in_flight)
+        return true;
+    if (__atomic_add_fetch(key->in_flight, 1, __ATOMIC_RELAXED) <= key->limit_concurrency) {
+        exchange->key_slot = true;
+        return true;
+    }
+    __atomic_sub_fetch(key->in_flight, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void give_key_slot(struct exchange *exchange) {
+    if (!exchange->key_slot)
+        return;
+    exchange->key_slot = false;
+    __atomic_sub_fetch(exchange->key->in_flight, 1, __ATOMIC_RELAXED);
+}
+
 static struct route_dice throw_dice(struct exchange *exchange) {
     struct route_dice dice = {.random = rand_u64(&exchange->race->loop->rand)};
     switch (exchange->model->affinity) {
@@ -361,6 +383,12 @@ static void on_end(struct stream *stream) {
                                &upstreams->health, throw_dice(exchange), now_ns);
     if (fail != FAIL_NONE) {
         refuse_plan(exchange, fail);
+        return;
+    }
+    if (!take_key_slot(exchange)) {
+        refuse_text(exchange, FAIL_KEY_LIMIT,
+                    "this API key has as many requests in flight as it may; try again when one "
+                    "has ended");
         return;
     }
     budget_on_request(&upstreams->budgets[exchange->model->index],

@@ -38,6 +38,7 @@ struct exchange {
     const struct config_key *key;
     struct plan_wish wish;
     struct span id, traceparent, tags, authorization; /* in the arena */
+    bool key_slot;                                    /* counted in key->in_flight */
     bool chat; /* a request to be raced; otherwise answered from configuration */
     struct span path;
 
