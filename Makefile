@@ -88,9 +88,8 @@ MAIN := appliance/control/main.c
 RING := core/ring_uring.c
 LIB_SOURCES := $(filter-out $(MAIN) $(RING),$(wildcard core/*.c net/*.c providers/*.c \
 	appliance/race/*.c appliance/control/*.c))
-BENCH_SOURCES := $(filter-out bench/main.c,$(wildcard bench/*.c))
+BENCH_SOURCES := $(filter-out %/main.c,$(wildcard bench/*.c bench/yard/*.c))
 RELAY_SOURCES := $(wildcard bench/relay/*.c)
-YARD_SOURCES := $(wildcard bench/yard/*.c)
 SIM_SOURCES := $(wildcard tests/sim/*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -158,7 +157,7 @@ build/hedgerow-bench: $(BENCH_PARTS)
 build/raw-relay: $(call objects,$(RELAY_SOURCES))
 	$(call shown,ld)
 	$(Q)$(LINK) $^ $(LIBS_ring) -o $@
-build/bench-yard: $(call objects,$(YARD_SOURCES)) $(LIB_BENCH)
+build/bench-yard: $(call objects,bench/yard/main.c) $(LIB_BENCH)
 	$(call shown,ld)
 	$(Q)$(LINK) $(call rpath,$(RPATH_shipped)) $^ $(LIBS_tls) -lm -o $@
 $(B)/installed/hedgerow: $(HEDGEROW_PARTS)
@@ -242,8 +241,8 @@ $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
 		{ cat $@.log; exit 1; }
 	@touch $@
 .PHONY: objects
-objects: $(call objects,$(LIB_SOURCES) $(BENCH_SOURCES) $(RELAY_SOURCES) $(YARD_SOURCES) $(SIM_SOURCES) \
-	$(wildcard $(MAIN) $(RING) bench/main.c tests/unit/*/test_*.c tests/fuzz/*.c))
+objects: $(call objects,$(LIB_SOURCES) $(BENCH_SOURCES) $(RELAY_SOURCES) $(SIM_SOURCES) \
+	$(wildcard $(MAIN) $(RING) bench/main.c bench/yard/main.c tests/unit/*/test_*.c tests/fuzz/*.c))
 
 INSTALLED := $(patsubst build/%,build/release/installed/%,$(filter-out %/raw-relay,$(PROGRAMS)))
 ROOT := $(DESTDIR)$(PREFIX)
