@@ -74,6 +74,9 @@ void ring_send_now(struct ring *, int fd, const char *data, size_t length);
 /* Half-close for writing, for a lingering close: rare, hence a plain call (IORING_OP_SHUTDOWN costs
  * a thread). */
 void ring_shutdown(struct ring *, int fd);
+/* Closing the descriptor will reset the connection (SO_LINGER, 0 s) instead of ending it: for what is
+ * cut off, so that the peer notices at once and no port of ours stays in TIME_WAIT for it. */
+void ring_abort(struct ring *, int fd);
 /* Closes a descriptor that has no op armed. */
 void ring_close_fd(struct ring *, int fd);
 

@@ -27,8 +27,8 @@
 #define LINGER_COMPLETIONS 64
 /* TCP keep-alive of dialled sockets (PROVIDERS.md 7: NAT gateways drop silent connections after 2
  * to 6 minutes). */
-#define KEEPALIVE_IDLE_S     60
-#define LISTEN_BACKLOG       4096
+#define KEEPALIVE_IDLE_S 60
+#define LISTEN_BACKLOG   4096
 
 struct ring {
     struct io_uring uring;
@@ -246,6 +246,12 @@ void ring_send_now(struct ring *ring, int fd, const char *data, size_t length) {
 void ring_shutdown(struct ring *ring, int fd) {
     (void)ring;
     shutdown(fd, SHUT_WR);
+}
+
+void ring_abort(struct ring *ring, int fd) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)ring;
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 void ring_close_fd(struct ring *ring, int fd) {

@@ -1,0 +1,395 @@
+/* ledger.c - keeps what happened and judges it at the end. See ledger.h.
+ *
+ * Times here are those of clients and clouds; what the engine knew and when follows from the latencies of the wires. */
+#include "tests/sim/ledger.h"
+
+#include <stdio.h>
+
+#include "appliance/race/budget.h"
+#include "tests/sim/world.h"
+
+/* How late the engine may be for reasons of the simulated machine: wake-ups and a timer's tick; or turns in which the
+ * thread was not scheduled. */
+#define LATE_NS (sim.slow_turn > 0 ? SIM_MS(100) : SIM_MS(6))
+/* Behind so many pipelined bytes the engine does not read on (h1_server.c), and so does not see its client leave. */
+#define PIPELINE_BYTES 28000
+/* After the end mark of a whole answer the engine waits so long for the end of the message (attempt.c). */
+#define TAIL_NS       SIM_MS(1000)
+#define BAD_DIALS_MAX 4096
+
+static struct request **requests;
+static struct reply **replies;
+static unsigned request_count, request_max, reply_count, reply_max;
+static uint64_t bad_dials[BAD_DIALS_MAX];
+static unsigned bad_dial_count;
+
+void ledger_begin(void) {
+    requests = NULL;
+    replies = NULL;
+    request_count = request_max = reply_count = reply_max = bad_dial_count = 0;
+}
+
+static void grow(void *array_pointer, unsigned count, unsigned *max) {
+    void ***array = array_pointer;
+    if (count < *max)
+        return;
+    *max = *max ? *max * 2 : 64;
+    void **bigger = sim_alloc(*max * sizeof *bigger);
+    if (count)
+        memcpy(bigger, *array, count * sizeof *bigger);
+    *array = bigger;
+}
+
+struct request *ledger_request(enum ask ask) {
+    struct request *request = sim_alloc(sizeof *request);
+    grow(&requests, request_count, &request_max);
+    requests[request_count++] = request;
+    request->n = request_count;
+    request->ask = ask;
+    return request;
+}
+
+struct request *ledger_find(unsigned n) {
+    return n >= 1 && n <= request_count ? requests[n - 1] : NULL;
+}
+
+struct reply *ledger_reply(struct request *request, struct cloud *cloud, enum script script) {
+    struct reply *reply = sim_alloc(sizeof *reply);
+    grow(&replies, reply_count, &reply_max);
+    replies[reply_count++] = reply;
+    *reply = (struct reply){.n = reply_count,
+                            .request = request,
+                            .cloud = cloud,
+                            .script = script,
+                            .finish = "",
+                            .begin_ns = sim.now_ns};
+    if (request->reply_count == REPLIES_MAX)
+        sim_fail("attempts", "request %u reached clouds %u times", request->n, REPLIES_MAX);
+    request->replies[request->reply_count++] = reply;
+    sim.counts.attempts++;
+    return reply;
+}
+
+struct reply *ledger_find_reply(unsigned n) {
+    return n >= 1 && n <= reply_count ? replies[n - 1] : NULL;
+}
+unsigned ledger_count(void) { return request_count; }
+
+void ledger_bad_dial(void) {
+    if (bad_dial_count < BAD_DIALS_MAX)
+        bad_dials[bad_dial_count++] = sim.now_ns;
+}
+
+/* ---- what follows from the drawn configuration ---- */
+
+static bool mode_may_be(const struct request *request, unsigned mode) {
+    return request->mode_wished ? request->mode == mode : request->model->modes & 1u << mode;
+}
+
+static uint64_t total_ns(const struct request *request) {
+    return request->total_ns ? min_u64(request->total_ns, request->model->total_ns)
+                             : request->model->total_ns;
+}
+
+/* The engine could not have waited less before a start by delay. */
+static uint64_t delay_ns(const struct request *request) {
+    if (mode_may_be(request, HEDGE_MODE_RACE) || mode_may_be(request, HEDGE_MODE_ADAPTIVE))
+        return 0;
+    if (!mode_may_be(request, HEDGE_MODE_FIXED))
+        return UINT64_MAX;
+    return request->mode_wished && request->delay_ns ? request->delay_ns
+                                                     : request->model->delay_min_ns;
+}
+
+/* The engine has taken it up by then, but for the way there. */
+static uint64_t taken_ns(const struct request *request) {
+    return max_u64(request->sent_ns, request->turn_ns);
+}
+
+static uint64_t over_ns(const struct request *request) {
+    return request->left_ns ? request->left_ns : request->done_ns;
+}
+
+/* Could an attempt of the request have failed by then, so that the next one starts at once? */
+static bool failure_seen(const struct request *request, unsigned before, uint64_t by_ns) {
+    const struct world_model *model = request->model;
+    uint64_t clock_ns = min_u64(min_u64(model->head_ns, model->first_token_ns), model->connect_ns);
+    if (by_ns >= max_u64(request->sent_ns, request->whole_ns) + clock_ns)
+        return true;
+    for (unsigned i = 0; i < before; i++)
+        if (!script_rows[request->replies[i]->script].content ||
+            request->replies[i]->script == SCRIPT_RESET_CONTENT)
+            return true;
+    for (unsigned i = 0; i < bad_dial_count; i++)
+        if (bad_dials[i] <= by_ns && bad_dials[i] + SIM_MS(8000) >= request->sent_ns)
+            return true;
+    /* A pooled connection that had just been closed: the attempt's only trace is its absence. */
+    return world.reloaded_ns && world.reloaded_ns < by_ns;
+}
+
+/* ---- the checks, one request each ---- */
+
+/* Tries that came to nothing before a byte was answered are sent once more on a new connection: the same attempt. */
+static unsigned attempts_of(const struct request *request) {
+    unsigned count = request->reply_count;
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        bool silent = reply->script == SCRIPT_CLOSE_HEAD || reply->script == SCRIPT_RESET_HEAD ||
+                      reply->script == SCRIPT_RESET_BODY || reply->script == SCRIPT_RESET_CONTENT;
+        count -= silent && reply->reused;
+    }
+    return count;
+}
+
+static void check_attempts(const struct request *request) {
+    unsigned attempts = attempts_of(request);
+    if (attempts > request->model->attempts_max ||
+        request->attempts_said > request->model->attempts_max)
+        sim_fail("attempts", "request %u: %u attempts seen, %u said, at most %u", request->n,
+                 attempts, request->attempts_said, request->model->attempts_max);
+}
+
+/* Returns how many attempts nothing but the delay explains. A first attempt that had to dial may arrive behind the second:
+ * of i + 1 that have arrived, the latest was started i delays after the first at the earliest. */
+static unsigned check_delay(const struct request *request) {
+    unsigned by_delay = 0;
+    uint64_t step_ns = delay_ns(request), latest_ns = 0;
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        uint64_t begin_ns = reply->begin_ns - reply->cloud->latency_ns;
+        latest_ns = max_u64(latest_ns, begin_ns);
+        if (i == 0 || failure_seen(request, i, latest_ns))
+            continue;
+        by_delay++;
+        sim_mark(MARK_HEDGE_BY_DELAY);
+        if (step_ns == UINT64_MAX)
+            sim_fail("delay", "request %u: A%u was started without a failure, and hedging is off",
+                     request->n, reply->n);
+        uint64_t earliest_ns = request->sent_ns + request->client_latency_ns + step_ns * i;
+        if (latest_ns < earliest_ns)
+            sim_fail("delay", "request %u: A%u was started %.3f ms too early", request->n, reply->n,
+                     (double)(earliest_ns - latest_ns) / 1e6);
+    }
+    return by_delay;
+}
+
+/* Nothing goes on upstream for a request that is over, and no loser after the commit. */
+static void check_cut(const struct request *request) {
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        uint64_t since_ns = over_ns(request) + request->client_latency_ns;
+        bool loser = request->commit_ns && request->winner && reply != request->winner;
+        if (loser)
+            since_ns = min_u64(since_ns, request->commit_ns);
+        since_ns = max_u64(since_ns, reply->begin_ns);
+        uint64_t limit_ns =
+            since_ns + reply->cloud->latency_ns + LATE_NS +
+            (reply->script == SCRIPT_NO_TAIL || reply == request->winner ? TAIL_NS : 0);
+        uint64_t end_ns = reply->closed_ns ? reply->closed_ns : reply->whole_ns;
+        if (!end_ns)
+            sim_fail("cancel", "request %u: A%u (%s) was never ended", request->n, reply->n,
+                     script_rows[reply->script].name);
+        if (request->left_ns && request->behind_bytes > PIPELINE_BYTES)
+            continue;
+        if (end_ns > limit_ns && reply->closed_ns)
+            sim_fail("cancel", "request %u: %s A%u was cut off %.3f ms late", request->n,
+                     loser ? "the loser" : "over, but", reply->n,
+                     (double)(end_ns - limit_ns) / 1e6);
+        if (loser && reply->closed_ns)
+            sim_mark(MARK_LOSER_CUT);
+    }
+}
+
+/* An error is right only when no cloud's token had come. */
+static void check_error(const struct request *request) {
+    uint64_t told_ns = request->first_ns - request->client_latency_ns;
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        const struct script_row *row = &script_rows[reply->script];
+        uint64_t come_ns = reply->content_ns + reply->cloud->latency_ns + LATE_NS;
+        /* Who waits for a whole body is told an error, too, when the winner breaks off. */
+        bool broke =
+            request->slow || (request->commit_ns && (!row->whole || come_ns > request->commit_ns));
+        /* A reset may eat what came before it; and a time limit may have run out just then. */
+        bool lost = reply->script == SCRIPT_RESET_CONTENT ||
+                    come_ns >= request->whole_ns + min_u64(request->model->head_ns,
+                                                           request->model->first_token_ns) ||
+                    (reply->gone_ns && come_ns + reply->cloud->latency_ns >= reply->gone_ns);
+        if (reply->content_ns && row->content && !broke && !lost && come_ns < told_ns)
+            sim_fail("answer",
+                     "request %u: status %u although A%u (%s) had answered %.3f ms before",
+                     request->n, request->status, reply->n, row->name,
+                     (double)(told_ns - come_ns) / 1e6);
+    }
+}
+
+static bool overload_excused(const struct request *request) {
+    return world.draining || world.few_exchanges || world.tight_memory ||
+           request->attempts_said > 0;
+}
+
+/* An answer that the engine could have made better by asking on. */
+static void check_gave_up(const struct request *request) {
+    unsigned least = request->model->attempts_min < request->model->backends
+                         ? request->model->attempts_min
+                         : request->model->backends;
+    bool in_time =
+        request->first_ns < request->whole_ns + min_u64(request->model->total_min_ns,
+                                                        request->model->first_token_ns) &&
+        !request->total_ns;
+    bool broke = false;
+    for (unsigned i = 0; i < request->reply_count; i++)
+        broke |= request->replies[i]->content_ns != 0; /* committed to, and broke off */
+    if (in_time && !broke && !world.tight_memory && !world.limits && request->attempts_said > 0 &&
+        request->attempts_said < least)
+        sim_fail("attempts", "request %u: gave up after %u attempts of %u", request->n,
+                 request->attempts_said, least);
+}
+
+static void judge_status(const struct request *request) {
+    bool draining = world.draining && request->done_ns >= world.drained_ns;
+    switch (request->status) {
+    case 200: return;
+    case 400:
+        if (request->winner)
+            return;
+        break;
+    case 429:
+    case 502:
+    case 504:
+        check_error(request);
+        check_gave_up(request);
+        sim_mark(MARK_ALL_FAILED);
+        return;
+    case 503:
+        if (draining && request->attempts_said == 0)
+            sim_mark(MARK_DRAIN_REFUSED);
+        else if (world.tight_memory && request->attempts_said == 0)
+            sim_mark(MARK_OUT_OF_MEMORY);
+        else if (world.few_exchanges && request->attempts_said == 0)
+            sim_mark(MARK_EXCHANGES_FULL);
+        check_error(request);
+        if (overload_excused(request))
+            return;
+        break;
+    default: break;
+    }
+    sim_fail("answer", "request %u: status %u for a good request", request->n, request->status);
+}
+
+static void judge_broken(const struct request *request) {
+    const struct reply *winner = request->winner;
+    sim_mark(MARK_BROKEN_AFTER);
+    sim.counts.broken++;
+    uint64_t took_ns = request->done_ns - taken_ns(request);
+    bool late = took_ns + LATE_NS >= total_ns(request) || took_ns >= request->model->idle_ns;
+    if (script_rows[winner->script].whole && !late && !world.stopped && !world.tight_memory)
+        sim_fail("answer", "request %u: A%u (%s) was broken off", request->n, winner->n,
+                 script_rows[winner->script].name);
+}
+
+static void judge_time(const struct request *request) {
+    uint64_t limit_ns =
+        taken_ns(request) + total_ns(request) + 2 * request->client_latency_ns + LATE_NS;
+    bool excused =
+        request->slow || world.few_connections || world.tight_memory || sim.no_descriptor > 0;
+    if (!excused && request->sent_ns && request->first_ns > limit_ns)
+        sim_fail("liveness", "request %u: answered %.3f ms after its total time", request->n,
+                 (double)(request->first_ns - limit_ns) / 1e6);
+}
+
+static void judge_chat(const struct request *request) {
+    check_attempts(request);
+    check_cut(request);
+    if (request->outcome != OUT_ANSWERED)
+        return;
+    judge_time(request);
+    judge_status(request);
+    if (request->broken)
+        judge_broken(request);
+    if (request->status != 200) {
+        sim.counts.errors++;
+        return;
+    }
+    sim.counts.answers++;
+    sim.counts.commits++;
+    if (script_rows[request->winner->script].whole && !script_rows[request->winner->script].content)
+        sim_mark(MARK_EMPTY_ANSWER);
+    if (request->reply_count < 2)
+        return;
+    if (request->winner == request->replies[0])
+        sim_mark(MARK_FIRST_WON_HEDGED);
+    else
+        sim_mark(MARK_HEDGE_WON);
+    if (!script_rows[request->replies[0]->script].content && request->replies[0]->whole_ns)
+        sim_mark(MARK_FAILED_OVER);
+}
+
+static void judge_other(const struct request *request) {
+    const struct ask_row *row = &ask_rows[request->ask];
+    if (request->outcome != OUT_ANSWERED || request->status == row->status)
+        return;
+    bool refused =
+        request->status == 503 && (world.draining || world.few_exchanges || world.tight_memory);
+    bool garbage = request->ask == ASK_GARBAGE && request->status >= 400 && request->status < 600 &&
+                   request->status != 500 && request->status != 502;
+    if (!refused && !garbage)
+        sim_fail("answer", "request %u (%s): status %u", request->n, row->name, request->status);
+}
+
+static void judge_outcome(const struct request *request) {
+    switch (request->outcome) {
+    case OUT_PENDING: sim_fail("liveness", "request %u has no end", request->n);
+    case OUT_CUT: {
+        bool ours = request->ask == ASK_GARBAGE || request->slow || request->idle_before;
+        bool theirs = world.draining || world.tight_memory || world.few_connections;
+        if (!ours && !theirs)
+            sim_fail("answer", "request %u (%s) was cut off without an answer", request->n,
+                     ask_rows[request->ask].name);
+        break;
+    }
+    case OUT_ANSWERED:
+        if (request->ask == ASK_GARBAGE)
+            sim_mark(MARK_GARBAGE_REFUSED);
+        if (request->ask == ASK_STUCK_BODY || request->ask == ASK_STUCK_HEAD)
+            sim_mark(MARK_REQUEST_TIMEOUT);
+        break;
+    case OUT_LEFT:
+        if (!request->stream && request->reply_count && request->sent_ns)
+            sim_mark(MARK_LEFT_WHOLE_BODY);
+        break;
+    case OUT_UNSENT: break;
+    }
+    if (request->reply_count && request->outcome == OUT_UNSENT && !world.draining &&
+        !world.few_connections && !world.tight_memory)
+        sim_fail("answer", "request %u was not answered, and yet taken up", request->n);
+}
+
+/* Hedges by delay of models whose every request is adaptive stay within the budget. */
+static void check_budget(const struct world_model *model, unsigned hedges, unsigned chats) {
+    if (model->modes != 1u << HEDGE_MODE_ADAPTIVE || world.reloaded_ns)
+        return;
+    if (hedges > BUDGET_BURST + model->budget_max * chats)
+        sim_fail("budget", "model %s: %u hedges of %u requests at a budget of %.3f", model->name,
+                 hedges, chats, model->budget_max);
+}
+
+void ledger_judge(void) {
+    unsigned hedges[MODELS_MAX] = {0}, chats[MODELS_MAX] = {0};
+    for (unsigned i = 0; i < request_count; i++) {
+        const struct request *request = requests[i];
+        judge_outcome(request);
+        if (request->ask != ASK_CHAT) {
+            judge_other(request);
+            continue;
+        }
+        judge_chat(request);
+        chats[request->model->index] += request->sent_ns != 0;
+        unsigned by_delay = request->sent_ns ? check_delay(request) : 0;
+        sim.counts.hedges += by_delay;
+        if (!request->mode_wished)
+            hedges[request->model->index] += by_delay;
+    }
+    for (unsigned m = 0; m < world.model_count; m++)
+        check_budget(&world.models[m], hedges[m], chats[m]);
+}

@@ -1,0 +1,110 @@
+/* ledger.h - what happened, as the clients and the clouds saw it, and the judgement on it. Knows nothing of the code under
+ * test: a request is what a client sent, a reply is what a cloud made of what reached it. */
+#ifndef TESTS_SIM_LEDGER_H
+#define TESTS_SIM_LEDGER_H
+
+#include "tests/sim/sim.h"
+
+enum script {
+#define SCRIPT(name, weight, content, whole) SCRIPT_##name,
+#include "tests/sim/scripts.def"
+#undef SCRIPT
+    SCRIPT_COUNT
+};
+
+struct script_row {
+    const char *name;
+    unsigned weight;
+    bool content, whole;
+};
+extern const struct script_row script_rows[SCRIPT_COUNT];
+
+/* What a client asks for, and the statuses that answer it. */
+enum ask {
+#define ASK(name, weight, a, b) ASK_##name,
+#include "tests/sim/asks.def"
+#undef ASK
+    ASK_COUNT
+};
+
+struct ask_row {
+    const char *name;
+    unsigned weight, status, other;
+};
+extern const struct ask_row ask_rows[ASK_COUNT];
+
+enum outcome {
+    OUT_PENDING,  /* not sent, or no whole answer yet */
+    OUT_ANSWERED, /* a whole HTTP response */
+    OUT_CUT,      /* the connection ended before it */
+    OUT_LEFT,     /* the client went away itself */
+    OUT_UNSENT,   /* the connection ended before the engine could take it up */
+};
+
+struct cloud;
+struct world_model;
+
+/* One cloud's handling of one request. */
+struct reply {
+    unsigned n;
+    struct request *request;
+    struct cloud *cloud;
+    enum script script;
+    struct text said, tools; /* the whole answer: text, and arguments of its tool call */
+    const char *finish;
+    unsigned tokens;     /* completion_tokens of its usage */
+    bool reused;         /* not the connection's first request */
+    uint64_t begin_ns;   /* its request was whole */
+    uint64_t content_ns; /* the first token was written */
+    uint64_t whole_ns;   /* the last byte was written, or the connection ended by the cloud */
+    uint64_t
+        closed_ns;    /* the engine's end of the connection was seen, before the answer was whole */
+    uint64_t gone_ns; /* ... at any time, also later */
+};
+
+#define REPLIES_MAX 24
+
+struct request {
+    unsigned n;
+    enum ask ask;
+    const struct world_model *model;
+    bool stream, usage, http10, close;
+    bool mode_wished;
+    unsigned mode;       /* enum hedge_mode in force, by wish or by model */
+    uint64_t delay_ns;   /* wished for; 0: the model's */
+    uint64_t total_ns;   /* wished for; 0: the model's */
+    struct text content; /* of its only message */
+    struct text bytes;   /* head and body as sent */
+    size_t head_n;
+    enum outcome outcome;
+    uint64_t begin_ns, sent_ns; /* first and last byte written; 0: not yet */
+    uint64_t first_ns, done_ns; /* first and last byte of the answer */
+    uint64_t turn_ns; /* the answer before it on its connection was whole; 0: there is none */
+    uint64_t left_ns;
+    uint64_t whole_ns, commit_ns; /* it was whole, an attempt had won: as the engine says */
+    size_t behind_bytes;          /* of the requests pipelined behind it */
+    unsigned status;
+    unsigned attempts_said; /* x-hedgerow-attempts */
+    bool broken;            /* the stream ended with an error event */
+    bool ended;             /* the engine has logged it */
+    uint64_t client_latency_ns;
+    bool idle_before; /* it was sent after a pause, when the engine may have closed */
+    bool slow;        /* its client reads slowly, or not at all */
+    struct reply *winner;
+    struct reply *replies[REPLIES_MAX];
+    unsigned reply_count;
+};
+
+void ledger_begin(void);
+struct request *ledger_request(enum ask);
+/* By number, or NULL. */
+struct request *ledger_find(unsigned n);
+struct reply *ledger_reply(struct request *, struct cloud *, enum script);
+struct reply *ledger_find_reply(unsigned n);
+unsigned ledger_count(void);
+/* A dial failed, or will: an attempt may have failed that no cloud has seen. */
+void ledger_bad_dial(void);
+/* Everything is over: judges the whole. */
+void ledger_judge(void);
+
+#endif

@@ -1,0 +1,434 @@
+/* world.c - one seed from start to stop: draws a world, runs the real engine in it, reloads, drains and stops it, and
+ * looks whether anything is left. See world.h. */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "appliance/race/exchange.h"
+#include "core/heap.h"
+#include "core/loop.h"
+#include "net/server.h"
+#include "tests/sim/kernel.h"
+
+/* By then every client has gone, however slowly it read. */
+#define WORLD_LIMIT_NS (600 * NS_PER_S)
+/* A stop waits for no peer; the tick that frees what is retired comes every 250 ms. */
+#define STOP_LIMIT_NS (1 * NS_PER_S)
+/* The peers hear of the last closes. */
+#define SETTLE_NS SIM_MS(100)
+/* Turns that found nothing to do, in one second of virtual time. */
+#define IDLE_TURNS_MAX 200
+#define TURNS_MAX      2000000
+#define KEYS           2
+
+struct world world;
+
+/* ---- a configuration ---- */
+
+struct snapshot {
+    struct config config;
+    struct memory memory;
+    struct arena arena;
+    struct config_provider providers[CLOUDS_MAX];
+    struct config_model models[MODELS_MAX];
+    struct config_backend backends[MODELS_MAX][CLOUDS_MAX];
+    struct config_slot slots[16];
+    struct config_key keys[KEYS];
+    char hosts[CLOUDS_MAX][16], names[MODELS_MAX][CLOUDS_MAX][24];
+    const char *narrow[1];
+    bool released;
+};
+
+static struct snapshot *snapshots[2];
+
+static void fill_provider(struct snapshot *s, unsigned i) {
+    const struct cloud *cloud = &clouds[i];
+    struct config_provider *p = &s->providers[i];
+    snprintf(s->hosts[i], sizeof s->hosts[i], "10.0.0.%u", 1 + i);
+    p->provider = (struct provider){.name = cloud->name,
+                                    .kind = provider_kind_find(SPAN("openai")),
+                                    .host = s->hosts[i],
+                                    .port = CLOUD_PORT(i),
+                                    .authority = cloud->authority,
+                                    .path_prefix = "/v1",
+                                    .api_key = cloud->key};
+    p->index = i;
+    p->server_name = s->hosts[i];
+    p->pool_min_idle = world_chance(0.5) ? 0 : (unsigned)world_below(3);
+    p->pool_max_connections = world_chance(0.1) ? (unsigned)world_between(1, 4) : 64;
+    if (world_chance(0.1)) {
+        p->limit_concurrency = world_between(1, 4);
+        world.limits = true;
+    }
+}
+
+static void fill_backend(struct snapshot *s, unsigned m, unsigned i) {
+    struct config_backend *b = &s->backends[m][i];
+    struct span why = {NULL, 0};
+    snprintf(s->names[m][i], sizeof s->names[m][i], "%s", cloud_model(&clouds[i], m));
+    *b = (struct config_backend){.provider = &s->providers[i],
+                                 .model = s->names[m][i],
+                                 .weight = (unsigned)world_below(4),
+                                 .index = i,
+                                 .id = m * CLOUDS_MAX + i};
+    b->id = m * s->config.provider_count + i;
+    int error = b->provider->provider.kind->target(&b->provider->provider, span_str(b->model),
+                                                   &s->arena, &b->target, &why);
+    CHECK(error == 0);
+}
+
+static struct config_timeouts draw_timeouts(void) {
+    return (struct config_timeouts){
+        .connect_ns = SIM_MS(world_between(100, 1000)),
+        .tls_ns = SIM_MS(1000),
+        .head_ns = SIM_MS(world_between(300, 3000)),
+        .first_token_ns = SIM_MS(world_between(400, 4000)),
+        .idle_ns = SIM_MS(world_between(500, 2000)),
+        .total_ns = SIM_MS(world_between(3000, 8000)),
+    };
+}
+
+static struct config_hedge draw_hedge(void) {
+    return (struct config_hedge){
+        .mode = (enum hedge_mode)world_below(HEDGE_MODE_RACE + 1),
+        .delay_ns = SIM_MS(world_between(5, 400)),
+        .max_attempts = (unsigned)world_between(1, 4),
+        .request_budget = world_chance(0.3) ? 0.05 : rand_double(&sim.world),
+        .request_budget_given = world_chance(0.3),
+        .target = 0.99,
+        .commit_on_reasoning = true,
+    };
+}
+
+static uint64_t least(uint64_t known, uint64_t drawn) {
+    return known ? min_u64(known, drawn) : drawn;
+}
+
+/* The clients' and clouds' view: the loosest of all configurations of this seed. */
+static void note_model(struct world_model *w, const struct config_model *model) {
+    bool first = w->modes == 0;
+    w->modes |= 1u << model->hedge.mode;
+    w->delay_min_ns =
+        first ? model->hedge.delay_ns : min_u64(w->delay_min_ns, model->hedge.delay_ns);
+    w->attempts_max =
+        model->hedge.max_attempts > w->attempts_max ? model->hedge.max_attempts : w->attempts_max;
+    w->attempts_min = first || model->hedge.max_attempts < w->attempts_min
+                          ? model->hedge.max_attempts
+                          : w->attempts_min;
+    w->budget_max =
+        model->hedge.request_budget > w->budget_max ? model->hedge.request_budget : w->budget_max;
+    w->head_ns = least(w->head_ns, model->timeouts.head_ns);
+    w->first_token_ns = least(w->first_token_ns, model->timeouts.first_token_ns);
+    w->connect_ns = least(w->connect_ns, model->timeouts.connect_ns);
+    w->idle_ns = least(w->idle_ns, model->timeouts.idle_ns);
+    w->total_min_ns = least(w->total_min_ns, model->timeouts.total_ns);
+    w->total_ns = max_u64(w->total_ns, model->timeouts.total_ns);
+}
+
+static void fill_model(struct snapshot *s, unsigned m) {
+    struct config_model *model = &s->models[m];
+    *model =
+        (struct config_model){.name = world.models[m].name,
+                              .index = m,
+                              .backends = s->backends[m],
+                              .backend_count = s->config.provider_count,
+                              .strategy = (enum config_strategy)world_below(STRATEGY_CHEAPEST + 1),
+                              .affinity = (enum config_affinity)world_below(AFFINITY_USER + 1),
+                              .hedge = draw_hedge(),
+                              .timeouts = draw_timeouts()};
+    for (unsigned i = 0; i < s->config.provider_count; i++)
+        fill_backend(s, m, i);
+    note_model(&world.models[m], model);
+}
+
+static struct snapshot *snapshot_new(uint64_t generation) {
+    struct snapshot *s = calloc(1, sizeof *s);
+    CHECK(s);
+    const char *twice;
+    s->config = (struct config){.providers = s->providers,
+                                .provider_count = world.cloud_count,
+                                .models = s->models,
+                                .model_count = world.model_count,
+                                .body_max_bytes = world.body_max_bytes,
+                                .generation = generation,
+                                .holder = s};
+    memory_init(&s->memory, 1 << 24, 0);
+    arena_init(&s->arena, &s->memory);
+    for (unsigned i = 0; i < world.cloud_count; i++)
+        fill_provider(s, i);
+    for (unsigned m = 0; m < world.model_count; m++)
+        fill_model(s, m);
+    s->config.backend_count = world.model_count * world.cloud_count;
+    CHECK(config_index_slots(&s->config) <= countof(s->slots));
+    CHECK(config_index(&s->config, s->slots, &twice) == 0);
+    s->narrow[0] = world.models[world.model_count - 1].name;
+    s->keys[0] = (struct config_key){.name = "wide"};
+    s->keys[1] = (struct config_key){.name = "narrow", .models = s->narrow, .model_count = 1};
+    s->config.keys = s->keys;
+    s->config.key_count = world.keys ? KEYS : 0;
+    return s;
+}
+
+/* Freed for good, so that a late use of it is seen by the sanitizer. */
+static void snapshot_free(struct snapshot *s) {
+    arena_fini(&s->arena);
+    memory_fini(&s->memory);
+    free(s);
+}
+
+/* ---- the engine ---- */
+
+static struct {
+    struct loop loop;
+    struct resolve resolve;
+    struct race race;
+    struct server server;
+    struct server_settings settings;
+    uint64_t turns, second, idle_turns;
+} engine;
+
+static const struct config_key *key_find(const struct config *config, struct span presented) {
+    if (span_eq(presented, SPAN(CLIENT_KEY)))
+        return &config->keys[0];
+    return span_eq(presented, SPAN(CLIENT_KEY_NARROW)) ? &config->keys[1] : NULL;
+}
+
+static void finished(struct race *race, const struct exchange *exchange) {
+    unsigned n;
+    char id[32];
+    (void)race;
+    struct request *request =
+        sscanf(span_text(exchange->id, id, sizeof id), "sim-%u", &n) == 1 ? ledger_find(n) : NULL;
+    if (!request)
+        return; /* garbage has no number */
+    if (request->ended)
+        sim_fail("exchange", "request %u has ended twice", n);
+    request->ended = true;
+    request->commit_ns = exchange->commit_ns;
+    request->whole_ns = exchange->whole_ns;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        if (exchange->attempts[i]->retried_fresh)
+            sim_mark(MARK_POOL_RETRY_FRESH);
+    if (exchange->attempt_count)
+        hedge_check(&exchange->hedge);
+    if (exchange->model &&
+        exchange->upstreams->models[exchange->model->index].suppressed[SUPPRESSED_BUDGET])
+        sim_mark(MARK_BUDGET_EMPTY);
+    sim_trace("engine: request %u ended: %s, %u attempts", n, fail_name(exchange->why),
+              exchange->attempt_count);
+}
+
+static void release(struct race *race, const struct config *config) {
+    struct snapshot *s = config->holder;
+    (void)race;
+    CHECK(!s->released);
+    s->released = true;
+    if (!world.stopped)
+        sim_mark(MARK_RETIRED_FREED);
+}
+
+unsigned world_in_flight(void) { return engine.race.exchange_count; }
+
+static void draw_kernel_faults(void) {
+    sim.short_send = world_chance(0.5) ? 0 : 0.2 * rand_double(&sim.world);
+    sim.early_end = world_chance(0.5) ? 0 : 0.2 * rand_double(&sim.world);
+    sim.no_descriptor = world_chance(0.8) ? 0 : 0.1 * rand_double(&sim.world);
+    sim.late_cancel = rand_double(&sim.world);
+    sim.slow_turn = world_chance(0.5) ? 0 : 0.01;
+}
+
+static void engine_start(void) {
+    static const unsigned sizes[] = {64, 256, 1024, 4096};
+    bool small = world_chance(0.3);
+    struct ring_options options = {
+        .sq_entries = small ? 4u << world_below(3) : 256,
+        .cq_entries = small ? 8u << world_below(3) : 512,
+        .buf_count = small ? 2u << world_below(3) : 64,
+        .buf_size_bytes = sizes[world_below(countof(sizes))],
+        .feature_mask = world_chance(0.5) ? ~0u : 0,
+    };
+    size_t memory_max = world.tight_memory ? world_between(1, 12) * 32768 : 64u << 20;
+    memset(&engine, 0, sizeof engine);
+    draw_kernel_faults();
+    CHECK(loop_open(&engine.loop, &options, memory_max) == 0);
+    resolve_init(&engine.resolve, &engine.loop, NULL, NULL);
+    engine.race.key_find = key_find;
+    engine.race.finished = finished;
+    engine.race.release = release;
+    snapshots[0] = snapshot_new(1);
+    race_init(&engine.race, &engine.loop, &engine.resolve, &snapshots[0]->config,
+              world.few_exchanges ? (unsigned)world_between(1, 4) : 256);
+    engine.settings = (struct server_settings){
+        .head_max_bytes = 4096,
+        .head_ns = SIM_MS(2000),
+        .body_ns = SIM_MS(2000),
+        .idle_ns = world.idle_ns,
+        .handshake_ns = SIM_MS(1000),
+        .connections_max = world.few_connections ? (unsigned)world_between(1, 4) : 256};
+    engine.server.opened = race_opened;
+    engine.server.owner = &engine.race;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int fd = ring_listen(engine.loop.ring, (struct sockaddr *)&address, sizeof address, true);
+    server_init(&engine.server, &engine.loop, &engine.settings, fd, NULL);
+}
+
+/* No turn without work: a loop that spins is alive and useless. */
+static void turn(uint64_t until_ns) {
+    uint64_t completions = engine.loop.stats.completions, timers = engine.loop.stats.timers;
+    CHECK(loop_turn(&engine.loop, until_ns) == 0);
+    sim.counts.turns++;
+    sim.digest =
+        (sim.digest ^ sim.now_ns ^ engine.loop.stats.completions) * UINT64_C(0x100000001b3);
+    if (++engine.turns > TURNS_MAX)
+        sim_fail("liveness", "%u turns", TURNS_MAX);
+    if (sim.now_ns / NS_PER_S != engine.second) {
+        engine.second = sim.now_ns / NS_PER_S;
+        engine.idle_turns = 0;
+    }
+    bool idle = completions == engine.loop.stats.completions &&
+                timers == engine.loop.stats.timers && sim.now_ns < until_ns;
+    if (idle && ++engine.idle_turns > IDLE_TURNS_MAX)
+        sim_fail("liveness", "more than %u turns without work in a second", IDLE_TURNS_MAX);
+}
+
+static void reload(void) {
+    sim_trace("engine: reload, %u in flight", world_in_flight());
+    world.reload_ns = UINT64_MAX;
+    if (world.draining)
+        return;
+    if (world_in_flight())
+        sim_mark(MARK_RELOADED);
+    world.reloaded_ns = sim.now_ns;
+    snapshots[1] = snapshot_new(2);
+    race_reconfigure(&engine.race, &snapshots[1]->config);
+}
+
+static void drain(void) {
+    sim_trace("engine: drain, %u in flight", world_in_flight());
+    world.drain_ns = UINT64_MAX;
+    world.draining = true;
+    world.drained_ns = sim.now_ns;
+    if (world_in_flight())
+        sim_mark(MARK_DRAIN_STREAM);
+    race_drain(&engine.race);
+    server_drain(&engine.server);
+}
+
+static void stop(void) {
+    sim_trace("engine: stop, %u in flight", world_in_flight());
+    world.stop_ns = UINT64_MAX;
+    world.stopped = true;
+    world.stopped_ns = sim.now_ns;
+    if (world_in_flight())
+        sim_mark(MARK_STOP_STREAM);
+    if (kernel_dials())
+        sim_mark(MARK_STOP_DIAL);
+    server_stop(&engine.server);
+    race_stop(&engine.race);
+}
+
+static void run_clients(void) {
+    while (!clients_done()) {
+        if (sim.now_ns >= SIM_BEGIN_NS + WORLD_LIMIT_NS) {
+            clients_dump();
+            sim_fail("liveness", "clients are still waiting");
+        }
+        if (sim.now_ns >= world.reload_ns)
+            reload();
+        if (sim.now_ns >= world.drain_ns)
+            drain();
+        if (sim.now_ns >= world.stop_ns)
+            stop();
+        turn(min_u64(min_u64(world.reload_ns, world.drain_ns),
+                     min_u64(world.stop_ns, SIM_BEGIN_NS + WORLD_LIMIT_NS)));
+    }
+}
+
+static bool quiet(void) { return race_done(&engine.race) && server_done(&engine.server); }
+
+/* Peers hear of what was closed last, and nothing is left in the engine. */
+static void engine_stop(void) {
+    if (!world.draining)
+        drain();
+    if (!world.stopped)
+        stop();
+    uint64_t limit_ns = sim.now_ns + STOP_LIMIT_NS;
+    while (!quiet()) {
+        if (sim.now_ns >= limit_ns)
+            sim_fail("leak", "after the stop: %u exchanges, %u sessions, %u ops armed",
+                     world_in_flight(), engine.server.session_count, engine.loop.armed);
+        turn(limit_ns);
+    }
+    uint64_t settled_ns = sim.now_ns + SETTLE_NS;
+    while (sim.now_ns < settled_ns)
+        turn(settled_ns);
+    if (engine.server.stats.refused && world.few_connections)
+        sim_mark(MARK_SERVER_FULL);
+    if (engine.loop.armed)
+        sim_fail("leak", "%u ops are armed", engine.loop.armed);
+    race_fini(&engine.race);
+    server_fini(&engine.server);
+    resolve_fini(&engine.resolve);
+    if (engine.loop.timers.armed)
+        sim_fail("leak", "%u timers are armed", engine.loop.timers.armed);
+    if (engine.loop.urgent)
+        sim_fail("leak", "the loop still thinks that %u first tokens are awaited",
+                 engine.loop.urgent);
+    if (engine.loop.memory.used_bytes)
+        sim_fail("leak", "%zu bytes of blocks are missing", engine.loop.memory.used_bytes);
+    loop_close(&engine.loop);
+    for (unsigned i = 0; i < countof(snapshots); i++) {
+        if (!snapshots[i])
+            continue;
+        if (!snapshots[i]->released)
+            sim_fail("leak", "configuration %u was not released", i + 1);
+        snapshot_free(snapshots[i]);
+        snapshots[i] = NULL;
+    }
+}
+
+static void draw_world(void) {
+    world = (struct world){
+        .cloud_count = (unsigned)world_between(1, CLOUDS_MAX),
+        .model_count = (unsigned)world_between(1, MODELS_MAX),
+        .client_count = (unsigned)world_between(1, world_chance(0.2) ? 40 : 12),
+        .reload_ns = UINT64_MAX,
+        .drain_ns = UINT64_MAX,
+        .stop_ns = UINT64_MAX,
+        .fault_share = world_chance(0.2) ? 0 : rand_double(&sim.world),
+        .keys = world_chance(0.6),
+        .tight_memory = world_chance(0.05),
+        .few_exchanges = world_chance(0.05),
+        .few_connections = world_chance(0.05),
+        .body_max_bytes = 65536,
+        .idle_ns = SIM_MS(world_between(300, 4000)),
+    };
+    world.faults_until_ns = sim.now_ns + SIM_MS(world_below(9000));
+    if (world_chance(0.3))
+        world.reload_ns = sim.now_ns + SIM_MS(world_below(5000));
+    if (world_chance(0.3))
+        world.drain_ns = sim.now_ns + SIM_MS(world_below(8000));
+    if (world.drain_ns != UINT64_MAX && world_chance(0.7))
+        world.stop_ns = world.drain_ns + SIM_MS(world_below(2000));
+    for (unsigned m = 0; m < world.model_count; m++) {
+        struct world_model *model = &world.models[m];
+        model->index = m;
+        model->backends = world.cloud_count;
+        snprintf(model->name, sizeof model->name, "m%u", m);
+    }
+}
+
+void world_run(uint64_t seed, bool verbose) {
+    sim_begin(seed, verbose);
+    ledger_begin();
+    draw_world();
+    clouds_begin();
+    engine_start();
+    clients_begin();
+    run_clients();
+    engine_stop();
+    ledger_judge();
+    sim.counts.virtual_s += (sim.now_ns - SIM_BEGIN_NS) / NS_PER_S;
+    sim_end();
+}
