@@ -14,6 +14,7 @@ static struct io_uring_sqe *submit(struct loop *loop, struct op *op, int opcode,
     sqe->fd = fd;
     sqe->user_data = (uint64_t)(uintptr_t)op;
     op->armed = true;
+    op->receive = op->cancelled = false;
     loop->armed++;
     return sqe;
 }
@@ -36,6 +37,7 @@ static void recv_arm(struct loop *loop, struct op *op, int fd) {
     sqe->ioprio = IORING_RECV_MULTISHOT;
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = RING_BUF_GROUP;
+    op->receive = true;
 }
 
 void io_recv(struct loop *loop, struct op *op, int fd) {
@@ -82,9 +84,7 @@ static void send_waiting(struct loop *loop, struct op *op) {
     sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
 }
 
-void io_send_last(struct op *op) {
-    op->send_fd = -1;
-}
+void io_send_last(struct op *op) { op->send_fd = -1; }
 
 void io_close(struct loop *loop, struct op *op, int fd) {
     /* Closing alone leaves a multishot receive running and sends no FIN (PERFORMANCE.md A.3):
@@ -98,7 +98,26 @@ void io_close(struct loop *loop, struct op *op, int fd) {
     submit(loop, op, IORING_OP_CLOSE, fd);
 }
 
+static void disarm(struct loop *loop, struct op *op) {
+    op->armed = false;
+    CHECK(loop->armed > 0);
+    loop->armed--;
+}
+
+void io_recv_last(struct loop *loop, struct op *op) {
+    op->cancelled = true;
+    if (!op->armed || !list_linked(&op->link))
+        return;
+    list_remove(&op->link); /* of loop->starved */
+    disarm(loop, op);
+}
+
 void io_cancel(struct loop *loop, struct op *target) {
+    if (target->receive)
+        io_recv_last(loop, target);
+    if (!target->armed)
+        return;
+    target->cancelled = true;
     struct io_uring_sqe *sqe = ring_sqe(loop->ring);
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->fd = -1;
@@ -112,12 +131,6 @@ void io_read(struct loop *loop, struct op *op, int fd, void *into, size_t length
     sqe->addr = (uint64_t)(uintptr_t)into;
     sqe->len = (uint32_t)length;
     sqe->off = UINT64_MAX; /* the descriptor's own position */
-}
-
-static void disarm(struct loop *loop, struct op *op) {
-    op->armed = false;
-    CHECK(loop->armed > 0);
-    loop->armed--;
 }
 
 void io_dispatch(struct loop *loop, const struct io_uring_cqe *cqe) {
@@ -137,7 +150,9 @@ void io_dispatch(struct loop *loop, const struct io_uring_cqe *cqe) {
             return;
         }
     }
-    if (res == -ENOBUFS && !op->armed) {
+    if (res == -ENOBUFS && op->receive && op->cancelled)
+        res = -ECANCELED; /* the cancel will find nothing: the end that it asked for is here */
+    if (res == -ENOBUFS && op->receive && !op->armed) {
         /* No buffer was free when bytes came; they are given back within this turn, so try again at
          * its end. */
         loop->stats.starved++;

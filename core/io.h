@@ -16,16 +16,18 @@ struct loop;
 struct op {
     void (*done)(struct op *op, int res, unsigned flags);
     bool armed;
-    bool eager;  /* an eager send: its success makes no completion */
-    int length;  /* send: bytes; receive: the descriptor, to arm it again */
-    int send_fd; /* send: to try again waiting */
+    bool eager;     /* an eager send: its success makes no completion */
+    bool receive;   /* armed by io_recv: without a buffer it waits for one */
+    bool cancelled; /* io_cancel was called since it was armed */
+    int length;     /* send: bytes; receive: the descriptor, to arm it again */
+    int send_fd;    /* send: to try again waiting */
     const char *send_data;
     struct list link; /* in loop->eager, loop->eager_sent or loop->starved */
 };
 
 static inline void op_init(struct op *op, void (*done)(struct op *, int, unsigned)) {
     op->done = done;
-    op->armed = op->eager = false;
+    op->armed = op->eager = op->receive = op->cancelled = false;
     list_init(&op->link);
 }
 
@@ -54,8 +56,12 @@ void io_send_last(struct op *);
  * completions come besides. */
 void io_close(struct loop *, struct op *, int fd);
 /* Asks for the end of one op; its completion (-ECANCELED or what it was about to be) tells when. No
- * completion of its own. */
+ * completion of its own. A receive that waits for a buffer is not with the kernel: it is disarmed at
+ * once, and done is not called. */
 void io_cancel(struct loop *, struct op *target);
+/* The receive's descriptor is about to be closed: if it waits for a buffer it is disarmed, without a
+ * completion; armed again later, it would take bytes of whoever has the number by then. */
+void io_recv_last(struct loop *, struct op *);
 /* Reads from a descriptor that is not a socket (eventfd). */
 void io_read(struct loop *, struct op *, int fd, void *into, size_t length);
 

@@ -10,8 +10,13 @@
 
 /* A reader that takes nothing for so long while OUT_HIGH_BYTES wait for it is gone or hostile. */
 #define BLOCKED_LIMIT_NS (60 * NS_PER_S)
-/* How long a lingering close waits for the peer to read our last bytes and end its side. */
-#define LINGER_LIMIT_NS (1 * NS_PER_S)
+/* How long a lingering close waits for the peer to read our last bytes and end its side: as long as
+ * it goes on sending (most HTTP libraries send a whole body before they read why it is refused), but
+ * not for ever. */
+#define LINGER_LIMIT_NS (2 * NS_PER_S)
+#define LINGER_TOTAL_NS (30 * NS_PER_S)
+/* After a send failed the receive ends at once; this is for a kernel that thinks otherwise. */
+#define BROKEN_LIMIT_NS (1 * NS_PER_S)
 /* Largest record: less per-record work for bulk; one event never fills it. */
 #define RECORD_MAX_BYTES TLS_RECORD_MAX
 
@@ -130,6 +135,12 @@ static void decrypt(struct conn *conn, struct span cipher) {
                 0)); /* the owner ended it: what is left is not wanted and will not stay valid */
 }
 
+static void linger_on(struct conn *conn) {
+    uint64_t now_ns = conn->loop->now_ns, until_ns = conn->linger_until_ns;
+    if (until_ns > now_ns)
+        loop_arm(conn->loop, &conn->clock, min_u64(LINGER_LIMIT_NS, until_ns - now_ns));
+}
+
 static void received(struct conn *conn, struct span bytes) {
     conn->received_bytes += bytes.n;
     switch (conn->state) {
@@ -140,22 +151,26 @@ static void received(struct conn *conn, struct span bytes) {
         else
             conn->on->bytes(conn, bytes);
         break;
+    case CONN_LINGERING: linger_on(conn); break;
     case CONN_NEW:
     case CONN_FINISHING: /* nobody wants it any more */
-    case CONN_LINGERING:
     case CONN_CLOSING: break;
     }
 }
 
 static void ended(struct conn *conn) {
+    bool before = conn->ended;
+    conn->ended = true;
     switch (conn->state) {
     case CONN_HANDSHAKE: conn_stop(conn, FAIL_TLS); break;
     case CONN_OPEN:
         /* Under TLS only close_notify is a clean end (RFC 8446 6.1); a bare FIN may be an
          * attacker's cut. */
-        if (conn->tls)
-            conn_stop(conn, conn->ended ? FAIL_NONE : FAIL_CLOSED);
-        else
+        if (conn->broken)
+            conn_stop(conn, FAIL_RESET); /* the failed send took the error with it */
+        else if (conn->tls)
+            conn_stop(conn, before ? FAIL_NONE : FAIL_CLOSED);
+        else if (!before)
             conn->on->end(conn);
         break;
     case CONN_LINGERING: conn_stop(conn, FAIL_NONE); break;
@@ -252,20 +267,28 @@ static void seal(struct conn *conn) {
 
 /* All output is sent: the second half of conn_finish. */
 static void finished(struct conn *conn) {
-    if (!conn->linger) {
+    if (!conn->linger || conn->ended) {
         conn_stop(conn, FAIL_NONE);
         return;
     }
     conn_set_state(conn, CONN_LINGERING);
     ring_shutdown(conn->loop->ring, conn->fd);
-    loop_arm(conn->loop, &conn->clock, LINGER_LIMIT_NS);
+    conn->linger_until_ns = conn->loop->now_ns + LINGER_TOTAL_NS;
+    linger_on(conn);
     conn_more(conn, true);
+}
+
+static void drop_output(struct conn *conn) {
+    outq_drop(&conn->plain, &conn->loop->memory);
+    outq_drop(&conn->cipher, &conn->loop->memory);
 }
 
 static void conn_flush(struct defer *defer) {
     struct conn *conn = container_of(defer, struct conn, flush);
     if (conn->send.armed || conn->state == CONN_CLOSING)
         return;
+    if (conn->broken)
+        drop_output(conn);
     if (conn->tls && (conn->state == CONN_OPEN || conn->state == CONN_FINISHING)) {
         seal(conn);
         if (conn->state == CONN_CLOSING)
@@ -283,6 +306,18 @@ static void conn_flush(struct defer *defer) {
     io_send(conn->loop, &conn->send, conn->fd, front.p, front.n);
 }
 
+/* The peer takes no more. What it said before may be the reason, an answer to half a request (RFC
+ * 9112 9.5): it lies in the receive buffer, and the end of the connection behind it. */
+static void send_failed(struct conn *conn) {
+    if (!conn_is_open(conn) || !conn->recv.armed) {
+        conn_stop(conn, FAIL_RESET);
+        return;
+    }
+    conn->broken = true;
+    drop_output(conn);
+    loop_arm(conn->loop, &conn->clock, BROKEN_LIMIT_NS);
+}
+
 static void conn_send_done(struct op *op, int res, unsigned flags) {
     struct conn *conn = container_of(op, struct conn, send);
     (void)flags;
@@ -291,13 +326,17 @@ static void conn_send_done(struct op *op, int res, unsigned flags) {
         return;
     }
     if (res < 0) {
-        conn_stop(conn, FAIL_RESET);
+        send_failed(conn);
         return;
     }
     conn->sent_bytes += (uint64_t)res;
     outq_sent(conn->tls ? &conn->cipher : &conn->plain, &conn->loop->memory, (size_t)res);
     if (waiting_bytes(conn) > 0 || conn->state == CONN_FINISHING)
         loop_defer_last(conn->loop, &conn->flush);
+    if (conn->state == CONN_FINISHING) { /* however slowly it reads, it reads */
+        loop_arm(conn->loop, &conn->clock, BLOCKED_LIMIT_NS);
+        return;
+    }
     if (!conn->blocked)
         return;
     if (waiting_bytes(conn) > OUT_LOW_BYTES) {
@@ -325,7 +364,7 @@ static void conn_clock_fired(struct timer *timer) {
     switch (conn->state) {
     case CONN_HANDSHAKE: conn_stop(conn, FAIL_TLS_TIMEOUT); break;
     case CONN_OPEN:
-    case CONN_FINISHING: conn_stop(conn, FAIL_SLOW_READER); break;
+    case CONN_FINISHING: conn_stop(conn, conn->broken ? FAIL_RESET : FAIL_SLOW_READER); break;
     case CONN_LINGERING: conn_stop(conn, FAIL_NONE); break;
     case CONN_NEW:
     case CONN_CLOSING: break;
@@ -339,8 +378,7 @@ void conn_finish(struct conn *conn, bool linger) {
     }
     conn->linger = linger;
     conn_set_state(conn, CONN_FINISHING);
-    if (!conn->blocked)
-        loop_arm(conn->loop, &conn->clock, BLOCKED_LIMIT_NS);
+    loop_arm(conn->loop, &conn->clock, BLOCKED_LIMIT_NS);
     loop_defer_last(conn->loop, &conn->flush);
 }
 
@@ -353,6 +391,7 @@ void conn_stop(struct conn *conn, enum fail why) {
     loop_undefer(&conn->flush);
     loop_undefer(&conn->begin);
     io_send_last(&conn->send);
+    io_recv_last(conn->loop, &conn->recv);
     io_close(conn->loop, &conn->close, conn->fd);
 }
 

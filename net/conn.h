@@ -47,11 +47,13 @@ struct conn {
     enum fail why; /* of CLOSING */
     bool wanted;   /* the owner wants more input */
     bool blocked;  /* conn_room said 0 and room is owed */
-    bool ended;    /* on->end was called */
+    bool ended;    /* the peer has ended its side: nothing more will come */
+    bool broken;   /* a send failed: what the peer said before is still read, its end is a reset */
     bool linger;   /* FINISHING: go through LINGERING */
     struct op recv, send, close;
     struct defer flush, begin;
     struct timer clock; /* handshake, blocked reader, lingering */
+    uint64_t linger_until_ns;
     struct outq plain, cipher;
     uint64_t received_bytes, sent_bytes;
 };
@@ -78,8 +80,8 @@ size_t conn_room(struct conn *);
 /* Starts or stops receiving. Stopped, at most what the kernel has already completed still arrives.
  */
 void conn_more(struct conn *, bool wanted);
-/* Sends what is queued, then closes: with `linger` only after the peer's end or a second.
- * on->closed(FAIL_NONE) follows. */
+/* Sends what is queued, then closes: with `linger` only after the peer's end, or when it has sent
+ * nothing more for two seconds, or after half a minute. on->closed(FAIL_NONE) follows. */
 void conn_finish(struct conn *, bool linger);
 /* Cancels everything and closes at once; on->closed(why) follows. The first reason stays. */
 void conn_stop(struct conn *, enum fail why);

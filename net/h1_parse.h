@@ -35,7 +35,8 @@ long h1_parse_response(struct span in, size_t head_max, size_t *scanned, bool to
 
 /* Chunked body reader (RFC 9112 7.1). Zero it to begin. */
 struct h1_chunked {
-    uint64_t left;  /* chunk size read so far; then bytes of the current chunk's data still to come */
+    uint64_t
+        left; /* chunk size read so far; then bytes of the current chunk's data still to come */
     unsigned state; /* h1_chunked.c's own */
     unsigned line;  /* bytes of the current size line, or of all trailers, seen */
 };

@@ -16,6 +16,9 @@
 
 /* Pipelined bytes that wait behind a request in flight before receiving stops. */
 #define PIPELINE_MAX_BYTES HTTP_HEAD_MAX
+/* What may still come then: all that the kernel had received and put into buffers in one turn. Who
+ * has more on its way behind a request in flight is cut off. */
+#define PIPELINE_LATE_BYTES (256 * RING_BUF_SIZE)
 
 static struct h1_server *of_h1(struct h1 *h1) { return container_of(h1, struct h1_server, h1); }
 static struct h1_server *of_conn(struct conn *conn) { return of_h1(h1_of_conn(conn)); }
@@ -79,17 +82,19 @@ static void begin_request(struct h1_server *s, const struct http_head *head) {
     s->continue_due = head->expect_continue && head->body != HTTP_BODY_NONE;
     server->stats.requests++;
     h1_begin_body(h1, head);
+    bool bodiless =
+        head->body == HTTP_BODY_NONE || (head->body == HTTP_BODY_LENGTH && !h1->in_left);
+    if (bodiless) /* already now: an answer from inside of on->head is then no early one */
+        h1->in = H1_IN_DONE;
     loop_disarm(h1->conn.loop, &h1->clock);
     server->opened(server, &h1->stream);
     h1->stream.on->head(&h1->stream, head);
-    if (h1->in != H1_IN_BODY || !h1->in_use || !conn_is_open(&h1->conn))
+    if (!h1->in_use || !conn_is_open(&h1->conn))
         return;
-    if (h1->in_body == HTTP_BODY_NONE || (h1->in_body == HTTP_BODY_LENGTH && h1->in_left == 0)) {
-        h1->in = H1_IN_DONE;
+    if (bodiless)
         h1->stream.on->end(&h1->stream);
-        return;
-    }
-    loop_arm(h1->conn.loop, &h1->clock, server->settings->body_ns);
+    else
+        loop_arm(h1->conn.loop, &h1->clock, server->settings->body_ns);
 }
 
 /* The user has seen the head and not refused it: let the body come (RFC 9110 10.1.1). */
@@ -108,7 +113,9 @@ static long read_some(struct h1_server *s, struct span in) {
     long n;
     switch (h1->in) {
     case H1_IN_HEAD:
-        if (in.n && !timer_armed(&h1->clock))
+        if (h1->conn.blocked)
+            return 0; /* until the answers before it are read: see next_request */
+        if (in.n && h1->scanned == 0)
             loop_arm(h1->conn.loop, &h1->clock, s->server->settings->head_ns);
         n = h1_parse_request(in, s->server->settings->head_max_bytes, &h1->scanned, &head);
         if (n < 0) {
@@ -148,8 +155,8 @@ static void read_all(struct h1_server *s, struct span in) {
     size_t consumed = 0;
     /* Bodies are never carried; a head and the pipelined rest are. */
     if (!carry_join(&h1->carry, memory, in,
-                    s->server->settings->head_max_bytes + RING_BUF_SIZE + LOOP_SCRATCH_SIZE +
-                        PIPELINE_MAX_BYTES,
+                    s->server->settings->head_max_bytes + LOOP_SCRATCH_SIZE + PIPELINE_MAX_BYTES +
+                        PIPELINE_LATE_BYTES,
                     &joined)) {
         stop(s, FAIL_OVERLOAD);
         return;
@@ -166,7 +173,8 @@ static void read_all(struct h1_server *s, struct span in) {
     }
     if (!carry_keep(&h1->carry, memory, joined, consumed))
         stop(s, FAIL_OVERLOAD);
-    if (h1->in == H1_IN_DONE && carry_bytes(&h1->carry) > PIPELINE_MAX_BYTES)
+    bool waits = h1->in == H1_IN_DONE || h1->conn.blocked;
+    if (waits && carry_bytes(&h1->carry) > PIPELINE_MAX_BYTES)
         conn_more(&h1->conn, false);
 }
 
@@ -184,21 +192,31 @@ static void on_open(struct conn *conn) {
 
 static void on_end(struct conn *conn) {
     struct h1_server *s = of_conn(conn);
-    /* As nginx and Envoy do: a client that ends its side no longer waits for the answer. */
-    stop(s, s->h1.in_use ? FAIL_CLIENT_LEFT : FAIL_NONE);
+    struct h1 *h1 = &s->h1;
+    if (!h1->in_use)
+        conn_finish(conn, false); /* with what is left of the last answer */
+    else if (list_linked(&h1->gone.link))
+        h1->keep_alive = false; /* the answer is whole, and leaves in this turn */
+    else
+        /* As nginx and Envoy do: a client that ends its side no longer waits for the answer. */
+        stop(s, FAIL_CLIENT_LEFT);
 }
+
+static void next_request(struct h1_server *s);
 
 static void on_room(struct conn *conn) {
     struct h1 *h1 = h1_of_conn(conn);
     if (h1->in_use && h1->out == H1_OUT_BODY)
         h1->stream.on->room(&h1->stream);
+    else if (!h1->in_use && h1->in == H1_IN_HEAD)
+        next_request(container_of(h1, struct h1_server, h1));
 }
 
 static void on_closed(struct conn *conn, enum fail why) {
     struct h1_server *s = of_conn(conn);
     struct h1 *h1 = &s->h1;
     struct server *server = s->server;
-    if (conn->tls && h1->in == H1_IN_HEAD &&
+    if (server->tls && h1->in == H1_IN_HEAD &&
         (why == FAIL_TLS || why == FAIL_TLS_TIMEOUT || why == FAIL_TLS_CERTIFICATE))
         server->stats.handshakes_failed++;
     if (h1->in_use) {
@@ -280,6 +298,22 @@ static const struct stream_ops server_stream_ops = {.send_head = send_head,
                                                     .more = h1_more,
                                                     .reset = reset};
 
+/* Goes on with what the client has sent meanwhile, but not before it has read the answers: requests
+ * are small, answers are not, and they would pile up here. The connection has a clock for that. */
+static void next_request(struct h1_server *s) {
+    struct h1 *h1 = &s->h1;
+    const struct server_settings *settings = s->server->settings;
+    bool begun = carry_bytes(&h1->carry) > 0;
+    if (conn_room(&h1->conn) == 0 || h1->conn.blocked) { /* on_room comes here again */
+        loop_disarm(h1->conn.loop, &h1->clock);
+        return;
+    }
+    loop_arm(h1->conn.loop, &h1->clock, begun ? settings->head_ns : settings->idle_ns);
+    conn_more(&h1->conn, true);
+    if (begun)
+        read_all(s, span_of("", 0));
+}
+
 /* The answer is queued whole: tell the user, then go on with the next request or close. */
 static void gone(struct defer *defer) {
     struct h1 *h1 = container_of(defer, struct h1, gone);
@@ -290,18 +324,14 @@ static void gone(struct defer *defer) {
         return;
     bool whole = h1->in == H1_IN_DONE;
     if (!h1->keep_alive || !whole || s->server->draining) {
+        bool more_comes = !whole || carry_bytes(&h1->carry) > 0;
         carry_drop(&h1->carry, &h1->conn.loop->memory);
-        conn_finish(&h1->conn, !whole);
+        conn_finish(&h1->conn, more_comes);
         return;
     }
     h1->in = H1_IN_HEAD;
     h1->out = H1_OUT_NONE;
-    loop_arm(h1->conn.loop, &h1->clock, s->server->settings->idle_ns);
-    conn_more(&h1->conn, true);
-    if (carry_bytes(&h1->carry) > 0) {
-        loop_arm(h1->conn.loop, &h1->clock, s->server->settings->head_ns);
-        read_all(s, span_of("", 0));
-    }
+    next_request(s);
 }
 
 static void clock_fired(struct timer *timer) {

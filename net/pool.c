@@ -85,9 +85,15 @@ static bool open_one(struct pool_origin *origin, uint64_t connect_ns, uint64_t t
     return true;
 }
 
-/* Warm spares: so many idle ones that the next request, or hedge, finds one open. */
+/* Connections for those who wait, and warm spares: so many idle ones that the next request, or
+ * hedge, finds one open. */
 static void refill(struct pool_origin *origin) {
-    if (origin->stopped || origin->loop->now_ns < origin->spare_after_ns)
+    if (origin->stopped)
+        return;
+    while (origin->opening_count < origin->waiting_count) /* each dial that fails fails one of them */
+        if (!open_one(origin, SPARE_CONNECT_NS, SPARE_TLS_NS))
+            return;
+    if (origin->loop->now_ns < origin->spare_after_ns)
         return;
     while (origin->idle_count + origin->opening_count <
            origin->settings.min_idle + origin->waiting_count)
@@ -131,6 +137,7 @@ static void dial_done(struct dial *dial, int fd, enum fail why) {
     origin->stats.dial_failures++;
     origin->spare_after_ns = origin->loop->now_ns + SPARE_BACKOFF_NS;
     fail_oldest(origin, why);
+    refill(origin);
 }
 
 /* --- called by h1_client.c --- */
@@ -238,7 +245,9 @@ struct stream *pool_get(struct pool_origin *origin, struct pool_ask *ask, bool f
     }
     list_push_back(&origin->waiting, &ask->link);
     origin->waiting_count++;
-    if (origin->opening_count < origin->waiting_count + origin->settings.min_idle)
+    if (origin->stopped)
+        loop_arm(origin->loop, &origin->tend, 0); /* fails it, from the loop */
+    else if (origin->opening_count < origin->waiting_count + origin->settings.min_idle)
         open_one(origin, ask->connect_ns, ask->tls_ns);
     return NULL;
 }
@@ -281,17 +290,25 @@ void pool_cancel(struct pool_origin *origin, struct pool_ask *ask) {
         give_up_newest(origin);
 }
 
+static void fail_all(struct pool_origin *origin) {
+    while (origin->waiting_count > 0)
+        fail_oldest(origin, FAIL_POOL);
+}
+
 static void pool_tend(struct timer *timer) {
     struct pool_origin *origin = container_of(timer, struct pool_origin, tend);
     uint64_t now_ns = origin->loop->now_ns;
+    if (origin->stopped) {
+        fail_all(origin);
+        return;
+    }
     list_each_safe (node, &origin->idle) {
         struct h1_client *session = of_link(node);
         if (now_ns - session->idle_at_ns >= origin->settings.idle_ns)
             conn_stop(&session->h1.conn, FAIL_NONE);
     }
     refill(origin);
-    if (!origin->stopped)
-        loop_arm(origin->loop, &origin->tend, TEND_NS);
+    loop_arm(origin->loop, &origin->tend, TEND_NS);
 }
 
 void pool_stop(struct pool_origin *origin) {
@@ -307,16 +324,16 @@ void pool_stop(struct pool_origin *origin) {
         conn_stop(&container_of(node, struct h1, link)->conn, FAIL_CANCELLED);
     list_each_safe (node, &origin->busy)
         conn_stop(&container_of(node, struct h1, link)->conn, FAIL_CANCELLED);
-    while (origin->waiting_count > 0)
-        fail_oldest(origin, FAIL_POOL);
+    fail_all(origin);
 }
 
 bool pool_done(const struct pool_origin *origin) {
-    return origin->sessions.used == 0 && origin->dials.used == 0;
+    return origin->sessions.used == 0 && origin->dials.used == 0 && origin->waiting_count == 0;
 }
 
 void pool_fini(struct pool_origin *origin) {
     CHECK(pool_done(origin));
+    loop_disarm(origin->loop, &origin->tend);
     if (origin->resume)
         tls_resume_free(&origin->resume);
     slab_fini(&origin->sessions);

@@ -61,7 +61,8 @@ struct stream *pool_get(struct pool_origin *, struct pool_ask *ask, bool fresh);
  * otherwise it is closed at once, so that a provider which accepts and never answers is left with
  * nothing. */
 void pool_cancel(struct pool_origin *, struct pool_ask *ask);
-/* Closes idle connections and dials; busy ones are cut off (gone follows). */
+/* Closes idle connections and dials; busy ones are cut off (gone follows). Who asks from now on
+ * fails with FAIL_POOL. */
 void pool_stop(struct pool_origin *);
 bool pool_done(const struct pool_origin *);
 void pool_fini(struct pool_origin *);

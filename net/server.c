@@ -14,10 +14,17 @@ static void accept_done(struct op *op, int fd, unsigned flags);
 static void close_done(struct op *op, int res, unsigned flags);
 static void again_fired(struct timer *timer);
 
+static bool is_full(const struct server *server) {
+    return server->session_count >= server->settings->connections_max;
+}
+
 static void start_accepting(struct server *server) {
     if (server->accept.armed || server->draining || server->fd < 0)
         return;
-    io_accept(server->loop, &server->accept, server->fd);
+    if (is_full(server))
+        loop_arm(server->loop, &server->again, AGAIN_NS);
+    else
+        io_accept(server->loop, &server->accept, server->fd);
 }
 
 void server_init(struct server *server, struct loop *loop, const struct server_settings *settings,
@@ -40,16 +47,16 @@ static void accepted(struct server *server, int fd) {
     struct h1_server *session = server->draining ? NULL : slab_new(&server->sessions_slab);
     if (!session) {
         server->stats.refused++;
-        ring_close_fd(server->loop->ring, fd);
-        /* Full: leave what comes in the kernel's backlog until a connection ends. */
-        if (server->accept.armed)
-            io_cancel(server->loop, &server->accept);
+        ring_close_fd(server->loop->ring, fd); /* accepted before the accept was cancelled */
         return;
     }
     server->stats.accepted++;
     server->session_count++;
     h1_server_start(session, server, fd);
     list_push_back(&server->sessions, &session->h1.link);
+    /* Full: what comes is left in the kernel's backlog until a connection ends. */
+    if (is_full(server) && server->accept.armed)
+        io_cancel(server->loop, &server->accept);
 }
 
 static void accept_done(struct op *op, int fd, unsigned flags) {
@@ -60,8 +67,7 @@ static void accept_done(struct op *op, int fd, unsigned flags) {
     if (op->armed || server->draining)
         return;
     /* The multishot ended: overflow, out of descriptors, or cancelled because full. */
-    bool full = server->session_count >= server->settings->connections_max;
-    if (fd >= 0 && !full)
+    if (fd >= 0)
         start_accepting(server);
     else
         loop_arm(server->loop, &server->again, AGAIN_NS);

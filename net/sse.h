@@ -21,12 +21,14 @@ struct sse {
 };
 
 struct sse_event {
-    struct span raw;     /* all bytes of the event with its final empty line, as received; without BOM */
-    struct span name;    /* value of the last `event:` line; empty = "message" */
-    struct span data;    /* value of the data line when data_lines == 1, else {NULL,0}: see sse_join */
+    struct span
+        raw; /* all bytes of the event with its final empty line, as received; without BOM */
+    struct span name; /* value of the last `event:` line; empty = "message" */
+    struct span data; /* value of the data line when data_lines == 1, else {NULL,0}: see sse_join */
     unsigned data_lines; /* 0: comments, blank lines or other fields only */
-    bool plain;          /* raw is exactly "data: " data "\n\n" or the same with CRLF: it can be relayed as it is */
-    bool foreign;        /* holds lines that are no SSE fields */
+    bool
+        plain; /* raw is exactly "data: " data "\n\n" or the same with CRLF: it can be relayed as it is */
+    bool foreign; /* holds lines that are no SSE fields */
 };
 
 /* Cuts the next event off the start of `in`. Returns the bytes consumed (> 0; an event with data_lines == 0 and an empty name says nothing),
