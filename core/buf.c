@@ -80,10 +80,7 @@ void carry_drop(struct carry *carry, struct memory *memory) {
     memset(carry, 0, sizeof *carry);
 }
 
-static struct outq_block *add_block(struct outq *queue, struct memory *memory, size_t n) {
-    size_t size = queue->head ? OUTQ_BLOCK_LARGE : OUT_BLOCK_SIZE;
-    if (size < n + sizeof(struct outq_block))
-        size = n + sizeof(struct outq_block);
+static struct outq_block *add_block_of(struct outq *queue, struct memory *memory, size_t size) {
     struct outq_block *block = memory_get(memory, &size);
     if (!block)
         return NULL;
@@ -95,6 +92,14 @@ static struct outq_block *add_block(struct outq *queue, struct memory *memory, s
         queue->head = block;
     queue->tail = block;
     return block;
+}
+
+/* A block with room for at least n bytes. */
+static struct outq_block *add_block(struct outq *queue, struct memory *memory, size_t n) {
+    size_t size = queue->head ? OUTQ_BLOCK_LARGE : OUT_BLOCK_SIZE;
+    if (size < n + sizeof(struct outq_block))
+        size = n + sizeof(struct outq_block);
+    return add_block_of(queue, memory, size);
 }
 
 char *outq_room(struct outq *queue, struct memory *memory, size_t n) {
@@ -132,7 +137,7 @@ bool outq_add(struct outq *queue, struct memory *memory, struct span bytes) {
 bool outq_borrow(struct outq *queue, struct memory *memory, struct span bytes) {
     if (bytes.n < OUTQ_BORROW_MIN)
         return outq_add(queue, memory, bytes);
-    struct outq_block *block = add_block(queue, memory, 0);
+    struct outq_block *block = add_block_of(queue, memory, sizeof *block); /* no room of its own */
     if (!block)
         return false;
     block->p = bytes.p;

@@ -14,8 +14,8 @@
 static_assert(JSON_DEPTH_MAX % 64 == 0, "one bit for each level, in whole words");
 
 void json_init(struct json *json, struct span in) {
-    /* The bits of `object` are written when a container opens. */
     json->in = in;
+    memset(json->object, 0, sizeof json->object);
     json->at = 0;
     json->depth = 0;
     json->state = JSON_AT_VALUE;

@@ -90,7 +90,8 @@ static bool open_one(struct pool_origin *origin, uint64_t connect_ns, uint64_t t
 static void refill(struct pool_origin *origin) {
     if (origin->stopped)
         return;
-    while (origin->opening_count < origin->waiting_count) /* each dial that fails fails one of them */
+    while (origin->opening_count <
+           origin->waiting_count) /* each dial that fails fails one of them */
         if (!open_one(origin, SPARE_CONNECT_NS, SPARE_TLS_NS))
             return;
     if (origin->loop->now_ns < origin->spare_after_ns)

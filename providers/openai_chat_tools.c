@@ -157,6 +157,7 @@ static struct openai_tool *tool_new(struct openai_read *x, struct chat_choice *c
         x->failed = FAIL_BAD_EVENT;
         return NULL;
     }
+    CHECK(choice->tools || choice->tool_max == 0);
     if (choice->tool_count == choice->tool_max) {
         unsigned max = choice->tool_max ? choice->tool_max * 2 : 2;
         struct openai_tool *tools = arena_zalloc(x->reader->arena, max * sizeof *tools);
@@ -169,6 +170,7 @@ static struct openai_tool *tool_new(struct openai_read *x, struct chat_choice *c
         choice->tools = tools;
         choice->tool_max = max;
     }
+    CHECK(choice->tools);
     struct openai_tool *tool = &choice->tools[choice->tool_count++];
     *tool = (struct openai_tool){.index = piece->index, .custom = piece->custom};
     return tool;

@@ -170,7 +170,7 @@ static void read_key(struct config_reader *r, const struct draft *draft, struct 
                              "%s.api_key is missing: the credential, best as \"${NAME}\"; or "
                              "none to send none",
                              draft->where);
-    if (!key || strcmp(key, "none") == 0)
+    if (!given || !key || strcmp(key, "none") == 0)
         return;
     if (!key_sendable(key)) {
         config_setting_error(r, given,

@@ -317,6 +317,9 @@ void crew_view_end(struct crew_member *member) { pthread_mutex_unlock(&member->v
 void crew_join(struct crew *crew) {
     for (unsigned i = 0; i < crew->count; i++)
         worker_join(&crew->members[i].worker);
+    /* Behind the workers, who ask it, and before their mailboxes, into which it drops its last
+     * answers. */
+    resolver_free(&crew->resolver);
     for (unsigned i = 0; i < crew->count; i++) {
         struct crew_member *member = &crew->members[i];
         if (!atomic_load(&member->failed)) {

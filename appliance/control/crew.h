@@ -56,7 +56,7 @@ struct crew_member {
 struct crew {
     struct crew_member *members;
     unsigned count;
-    struct resolver *resolver;
+    struct resolver *resolver; /* made by the caller of crew_start, freed by crew_join */
     struct access_log *access_log;
     struct config_hold *current; /* the main thread's */
     uint64_t start_wall_ns;

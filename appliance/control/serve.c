@@ -283,7 +283,6 @@ static int run(struct serving *serving, const sigset_t *signals) {
     }
     if (serving->admin)
         admin_stop(&serving->admin);
-    resolver_free(&serving->crew.resolver);
     crew_join(&serving->crew);
     access_log_close(&serving->log);
     if (error == 0)

@@ -45,10 +45,13 @@ static void settle(struct attempt *attempt, enum fail why) {
     pool_cancel(origin_of(attempt), &attempt->ask);
     if (!attempt->stream || attempt->message_whole)
         return;
-    if (attempt->whole)
+    if (attempt->whole) {
         loop_arm(loop, &attempt->idle, TAIL_NS);
-    else
+        stream_more(attempt->stream,
+                    true); /* the tail goes nowhere: a slow client does not matter */
+    } else {
         stream_reset(attempt->stream, why == FAIL_NONE ? FAIL_CANCELLED : why);
+    }
 }
 
 static void end(struct attempt *attempt, enum fail why) {
@@ -82,12 +85,15 @@ static void say(struct attempt *attempt, struct span bytes) {
     if (bytes.n == 0)
         return;
     if (!attempt->committed) {
+        if (attempt->held.n + bytes.n > ANSWER_MAX_BYTES)
+            attempt->held.full = true;
         json_out_raw(&attempt->held, bytes);
         return;
     }
     exchange_relay(attempt->exchange, bytes);
     struct stream *client = attempt->exchange->client;
-    if (attempt->paused || !attempt->stream || !client || stream_room(client) > 0)
+    if (attempt->paused || attempt->state == ATTEMPT_ENDED || !attempt->stream || !client ||
+        stream_room(client) > 0)
         return;
     attempt->paused = true;
     stream_more(attempt->stream, false);
@@ -222,12 +228,16 @@ static void read_event(struct attempt *attempt, const struct sse_event *event, s
     const struct dialect *dialect = attempt->backend->provider->provider.kind->dialect;
     struct span data = event->data;
     if (event->data_lines > 1) {
-        char *joined = arena_alloc(&attempt->exchange->arena, event->raw.n);
-        if (!joined) {
+        struct json_out *joined = &attempt->joined;
+        if (!joined->p)
+            json_out_arena(joined, &attempt->exchange->arena, event->raw.n);
+        joined->n = 0;
+        json_out_raw(joined, event->raw); /* makes the room; one memory for all such events */
+        if (joined->full) {
             end(attempt, FAIL_OVERLOAD);
             return;
         }
-        data = span_of(joined, (size_t)sse_join(event, joined, event->raw.n));
+        data = span_of(joined->p, (size_t)sse_join(event, joined->p, joined->n));
     }
     struct gathered gathered;
     struct chat_sink sink = sink_to(attempt, &gathered);

@@ -59,6 +59,7 @@ struct attempt {
     struct chat_reader reader;
     struct chat_writer writer;
     struct json_out held;     /* what will be said to the client at the commit; in the arena */
+    struct json_out joined;   /* data of an event with several data lines; in the arena */
     struct span body;         /* COLLECTING, ended: the body, in the carry */
     struct span content_type; /* of a collected body */
 };

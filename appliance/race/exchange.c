@@ -6,6 +6,10 @@
 #include "core/limits.h"
 #include "net/server.h"
 
+/* Taken at once for a body that is announced; more only as it comes, so that announcing costs nobody
+ * memory but who sends. */
+#define BODY_RESERVE_BYTES ((size_t)256 * 1024)
+
 static const struct stream_on client_on, overload_on;
 
 static void step(struct exchange *exchange);
@@ -55,7 +59,6 @@ static void drop(struct exchange *exchange) {
     count_costs(exchange);
     if (race->finished)
         race->finished(race, exchange);
-    give_key_slot(exchange);
     loop_disarm(race->loop, &exchange->wake);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         if (exchange->attempts[i])
@@ -282,7 +285,7 @@ static void on_head(struct stream *stream, const struct http_head *head) {
     }
     exchange->chat = true;
     size_t expected = head->body == HTTP_BODY_LENGTH ? (size_t)head->body_length : RING_BUF_SIZE;
-    if (!reserve_body(exchange, expected))
+    if (!reserve_body(exchange, min_size(expected, BODY_RESERVE_BYTES)))
         refuse_memory(exchange);
 }
 
@@ -607,6 +610,8 @@ static void on_room(struct stream *stream) {
 static void on_gone(struct stream *stream, enum fail why) {
     struct exchange *exchange = stream->user;
     exchange->client = NULL;
+    give_key_slot(
+        exchange); /* not when the attempts are home: the client's next request is here before */
     exchange->end_ns = exchange->race->loop->now_ns;
     if (exchange->state != EXCHANGE_ANSWERED)
         answered(exchange, why == FAIL_NONE ? FAIL_CLIENT_LEFT : why);

@@ -8,6 +8,7 @@
 #include "appliance/race/exchange.h"
 #include "core/heap.h"
 #include "core/loop.h"
+#include "net/h1.h"
 #include "net/server.h"
 #include "tests/sim/kernel.h"
 
@@ -21,6 +22,8 @@
 #define IDLE_TURNS_MAX 200
 #define TURNS_MAX      2000000
 #define KEYS           2
+/* Framing around what one turn brings. */
+#define QUEUE_SLACK_BYTES 16384
 
 struct world world;
 
@@ -123,6 +126,7 @@ static void note_model(struct world_model *w, const struct config_model *model) 
     w->connect_ns = least(w->connect_ns, model->timeouts.connect_ns);
     w->idle_ns = least(w->idle_ns, model->timeouts.idle_ns);
     w->total_min_ns = least(w->total_min_ns, model->timeouts.total_ns);
+    w->idle_max_ns = max_u64(w->idle_max_ns, model->timeouts.idle_ns);
     w->total_ns = max_u64(w->total_ns, model->timeouts.total_ns);
 }
 
@@ -186,6 +190,7 @@ static struct {
     struct server server;
     struct server_settings settings;
     uint64_t turns, second, idle_turns;
+    size_t turn_bytes; /* that fit all provided buffers */
 } engine;
 
 static const struct config_key *key_find(const struct config *config, struct span presented) {
@@ -250,6 +255,7 @@ static void engine_start(void) {
     };
     size_t memory_max = world.tight_memory ? world_between(1, 12) * 32768 : 64u << 20;
     memset(&engine, 0, sizeof engine);
+    engine.turn_bytes = (size_t)options.buf_count * options.buf_size_bytes;
     draw_kernel_faults();
     CHECK(loop_open(&engine.loop, &options, memory_max) == 0);
     resolve_init(&engine.resolve, &engine.loop, NULL, NULL);
@@ -273,6 +279,19 @@ static void engine_start(void) {
     server_init(&engine.server, &engine.loop, &engine.settings, fd, NULL);
 }
 
+/* A reader that is slow stops its provider: what waits for it stays within the high mark, and what one turn can bring. */
+static void check_queues(void) {
+    size_t turn_bytes = 2 * engine.turn_bytes + QUEUE_SLACK_BYTES;
+    list_each (node, &engine.race.exchanges) {
+        const struct exchange *exchange = container_of(node, struct exchange, link);
+        if (!exchange->client || !exchange->req.stream || exchange->state != EXCHANGE_RELAYING)
+            continue;
+        size_t bytes = h1_of_stream(exchange->client)->conn.plain.bytes;
+        if (bytes > OUT_HIGH_BYTES + turn_bytes)
+            sim_fail("memory", "%zu bytes wait for one reader of a stream", bytes);
+    }
+}
+
 /* No turn without work: a loop that spins is alive and useless. */
 static void turn(uint64_t until_ns) {
     uint64_t completions = engine.loop.stats.completions, timers = engine.loop.stats.timers;
@@ -280,6 +299,7 @@ static void turn(uint64_t until_ns) {
     sim.counts.turns++;
     sim.digest =
         (sim.digest ^ sim.now_ns ^ engine.loop.stats.completions) * UINT64_C(0x100000001b3);
+    check_queues();
     if (++engine.turns > TURNS_MAX)
         sim_fail("liveness", "%u turns", TURNS_MAX);
     if (sim.now_ns / NS_PER_S != engine.second) {
