@@ -49,6 +49,20 @@ static struct pool_ask *pop_waiting(struct pool_origin *origin) {
     return container_of(node, struct pool_ask, link);
 }
 
+/* The oldest ask that this session may serve. */
+static struct pool_ask *pop_waiting_for(struct pool_origin *origin,
+                                        const struct h1_client *session) {
+    list_each (node, &origin->waiting) {
+        struct pool_ask *ask = container_of(node, struct pool_ask, link);
+        if (session->used && ask->fresh)
+            continue;
+        list_remove(node);
+        origin->waiting_count--;
+        return ask;
+    }
+    return NULL;
+}
+
 static void fail_oldest(struct pool_origin *origin, enum fail why) {
     struct pool_ask *ask = pop_waiting(origin);
     if (ask)
@@ -145,7 +159,7 @@ static void dial_done(struct dial *dial, int fd, enum fail why) {
 
 static void offer(struct h1_client *session) {
     struct pool_origin *origin = session->origin;
-    struct pool_ask *ask = pop_waiting(origin);
+    struct pool_ask *ask = pop_waiting_for(origin, session);
     if (ask) {
         list_remove(&session->h1.link);
         list_push_back(&origin->busy, &session->h1.link);
@@ -157,6 +171,9 @@ static void offer(struct h1_client *session) {
     list_push_front(&origin->idle, &session->h1.link); /* newest first: old ones may be dead */
     origin->idle_count++;
     session->idle_at_ns = origin->loop->now_ns;
+    /* At the limit of connections, who waits for a fresh one gets this one's place. */
+    if (origin->waiting_count > origin->opening_count)
+        conn_stop(&session->h1.conn, FAIL_NONE);
 }
 
 /* Connected and secured: until now it counted as opening. */
@@ -237,6 +254,7 @@ static struct stream *take_idle(struct pool_origin *origin) {
 
 struct stream *pool_get(struct pool_origin *origin, struct pool_ask *ask, bool fresh) {
     ask->asked_ns = origin->loop->now_ns;
+    ask->fresh = fresh;
     if (!fresh) {
         struct stream *stream = take_idle(origin);
         if (stream) {

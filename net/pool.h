@@ -47,6 +47,7 @@ struct pool_ask {
     void (*failed)(struct pool_ask *, enum fail why);
     uint64_t connect_ns, tls_ns; /* clocks for a connection dialled on its behalf */
     uint64_t asked_ns;
+    bool fresh; /* not a connection that was used before */
     struct list link;
 };
 static inline void pool_ask_init(struct pool_ask *ask) { list_init(&ask->link); }

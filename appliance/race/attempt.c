@@ -394,8 +394,12 @@ static void on_head(struct stream *stream, const struct http_head *head) {
     attempt->begun = true;
     attempt->status = head->status;
     attempt->head_ns = loop_of(attempt)->now_ns;
-    for (unsigned i = 0; i < countof(request_id_fields) && !attempt->upstream_request_id.n; i++)
-        attempt->upstream_request_id = arena_copy(arena, http_field(head, request_id_fields[i]));
+    for (unsigned i = 0; i < countof(request_id_fields) && !attempt->upstream_request_id.n; i++) {
+        struct span id = http_field(head, request_id_fields[i]);
+        if (id.n <=
+            REQUEST_ID_MAX) /* it is shown to the client, whose room for heads is not known */
+            attempt->upstream_request_id = arena_copy(arena, id);
+    }
     struct span type = http_field(head, SPAN("content-type"));
     bool events =
         is_success(attempt) && (type.n == 0 || http_media_type_is(type, SPAN("text/event-stream")));

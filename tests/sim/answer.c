@@ -378,6 +378,7 @@ static void note_head(struct request *request, const struct answer *answer) {
         sim_fail("answer", "request %u: x-hedgerow-attempts %.*s", request->n, (int)said.n, said.p);
     request->attempts_said = (unsigned)attempts;
     request->status = answer->status;
+    request->answer_bytes = answer->head.n + answer->body.n;
 }
 
 static bool is_stream(const struct answer *answer) {

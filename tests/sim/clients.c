@@ -396,6 +396,7 @@ static void client_begin(struct client *client, uint64_t span_ns) {
         client->requests[i] =
             asks_draw(i + 1 == client->count, &client->expects[i], &client->wholes[i]);
         client->requests[i]->slow = client->reading != READ_AT_ONCE;
+        client->requests[i]->pipe_bytes = client->shape.a_size;
         client->requests[i]->client_latency_ns = client->shape.latency_ns;
         for (unsigned k = 0; k < i && client->pipelined; k++)
             client->requests[k]->behind_bytes += client->requests[i]->bytes.n;

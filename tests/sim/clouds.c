@@ -42,6 +42,8 @@ static void flush(struct cloud_conn *conn) {
     if (n < 0)
         return; /* readable tells the rest */
     text_drop(&conn->out, (size_t)n);
+    if (n > 0 && conn->reply)
+        conn->reply->said_ns = sim.now_ns;
     if (conn->out.n == 0 && conn->content_due && conn->reply && !conn->reply->content_ns) {
         conn->reply->content_ns = sim.now_ns;
         sim_trace("cloud %u: A%u first token", conn->cloud->index, conn->reply->n);

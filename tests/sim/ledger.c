@@ -250,6 +250,18 @@ static void check_gave_up(const struct request *request) {
                  request->attempts_said, least);
 }
 
+/* Where no cloud failed and no time was over, an error is the engine's own. */
+static void check_fault(const struct request *request) {
+    uint64_t took_ns = request->first_ns - max_u64(request->sent_ns, request->whole_ns);
+    bool fault = world.limits || took_ns >= min_u64(total_ns(request), request->model->idle_ns) ||
+                 failure_seen(request, request->reply_count, request->first_ns);
+    for (unsigned i = 0; i < request->reply_count; i++)
+        fault |= !script_rows[request->replies[i]->script].whole;
+    if (!fault)
+        sim_fail("answer", "request %u: status %u, and no cloud had failed", request->n,
+                 request->status);
+}
+
 static void judge_status(const struct request *request) {
     bool draining = world.draining && request->done_ns >= world.drained_ns;
     switch (request->status) {
@@ -263,6 +275,7 @@ static void judge_status(const struct request *request) {
     case 504:
         check_error(request);
         check_gave_up(request);
+        check_fault(request);
         sim_mark(MARK_ALL_FAILED);
         return;
     case 503:
@@ -281,10 +294,25 @@ static void judge_status(const struct request *request) {
     sim_fail("answer", "request %u: status %u for a good request", request->n, request->status);
 }
 
+/* A stream that stalls is broken off after the idle time, and not much later: the client must hear of it. */
+static void check_stall(const struct request *request) {
+    const struct reply *winner = request->winner;
+    if (winner->script != SCRIPT_STALL_CONTENT || request->slow)
+        return;
+    uint64_t way_ns = (request->answer_bytes / request->pipe_bytes + 2) *
+                      (2 * request->client_latency_ns + SIM_MS(1));
+    uint64_t limit_ns = winner->said_ns + winner->cloud->latency_ns + request->model->idle_max_ns +
+                        way_ns + LATE_NS;
+    if (request->done_ns > limit_ns)
+        sim_fail("liveness", "request %u: A%u stalled and was broken off %.3f ms late", request->n,
+                 winner->n, (double)(request->done_ns - limit_ns) / 1e6);
+}
+
 static void judge_broken(const struct request *request) {
     const struct reply *winner = request->winner;
     sim_mark(MARK_BROKEN_AFTER);
     sim.counts.broken++;
+    check_stall(request);
     uint64_t took_ns = request->done_ns - taken_ns(request);
     bool late = took_ns + LATE_NS >= total_ns(request) || took_ns >= request->model->idle_ns;
     if (script_rows[winner->script].whole && !late && !world.stopped && !world.tight_memory)

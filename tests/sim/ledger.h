@@ -55,6 +55,7 @@ struct reply {
     unsigned tokens;     /* completion_tokens of its usage */
     bool reused;         /* not the connection's first request */
     uint64_t begin_ns;   /* its request was whole */
+    uint64_t said_ns;    /* the latest byte was written */
     uint64_t content_ns; /* the first token was written */
     uint64_t whole_ns;   /* the last byte was written, or the connection ended by the cloud */
     uint64_t
@@ -88,6 +89,7 @@ struct request {
     bool broken;            /* the stream ended with an error event */
     bool ended;             /* the engine has logged it */
     uint64_t client_latency_ns;
+    size_t pipe_bytes, answer_bytes; /* what the way to its client holds; what was answered */
     bool idle_before; /* it was sent after a pause, when the engine may have closed */
     bool slow;        /* its client reads slowly, or not at all */
     struct reply *winner;

@@ -22,7 +22,7 @@ struct world_model {
     unsigned attempts_max, attempts_min;
     double budget_max;
     uint64_t head_ns, first_token_ns, connect_ns, idle_ns, total_min_ns; /* the shortest */
-    uint64_t total_ns;                                                   /* the longest */
+    uint64_t idle_max_ns, total_ns;                                      /* the longest */
 };
 
 struct world {

@@ -5,7 +5,8 @@
  *
  * Owns:     one loop with its resolver and mailbox, one server, the raw sockets until bed_close.
  * Promises: nothing sleeps: UNTIL turns the loop, which waits in the kernel for at most a
- *           millisecond, reads what came for the raw sockets, and gives up after some seconds.
+ *           millisecond (bed->turn_ns), reads what came for the raw sockets, and gives up after some
+ *           seconds.
  */
 #ifndef TESTS_UNIT_NET_ENGINE_H
 #define TESTS_UNIT_NET_ENGINE_H
@@ -70,6 +71,7 @@ struct bed {
     unsigned user_count;
     size_t stream_bytes; /* how much /stream gives */
     size_t memory_peak;
+    uint64_t turn_ns; /* the longest sleep of a turn */
 };
 
 static inline uint32_t sum_of(uint32_t sum, const char *p, size_t n) {
@@ -164,7 +166,7 @@ static inline void bed_drop(struct bed *bed, struct raw *raw) {
 /* ---- time ---- */
 
 static inline void bed_turn(struct bed *bed) {
-    CHECK(loop_turn(&bed->loop, ring_now(bed->loop.ring) + BED_TURN_NS) == 0);
+    CHECK(loop_turn(&bed->loop, ring_now(bed->loop.ring) + bed->turn_ns) == 0);
     if (bed->loop.memory.used_bytes > bed->memory_peak)
         bed->memory_peak = bed->loop.memory.used_bytes;
     for (unsigned i = 0; i < BED_RAWS_MAX; i++)
@@ -194,6 +196,7 @@ static inline bool bed_open_with(struct bed *bed, unsigned bufs) {
                                    .buf_size_bytes = RING_BUF_SIZE,
                                    .feature_mask = ~0u};
     memset(bed, 0, sizeof *bed);
+    bed->turn_ns = BED_TURN_NS;
     int error = loop_open(&bed->loop, &options, BED_MEMORY);
     if (error < 0) {
         test_skip("io_uring is not usable here: %s", strerror(-error));

@@ -320,6 +320,38 @@ TEST(last_answer_has_a_clock_that_progress_winds) {
     bed_close(&bed);
 }
 
+/* A send that succeeds at once makes no completion: what waits for it must not wait for the next
+ * timer. */
+TEST(nothing_sleeps_behind_a_send) {
+    static const struct {
+        const char *request;
+        size_t answer;
+        bool ends;
+    } rows[] = {
+        {"GET /now HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 3, true},
+        {"GET /stream HTTP/1.0\r\n\r\n", 200000, true},
+        {"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", 200000, false},
+        {"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", 200000, false},
+    };
+    if (!bed_open(&bed))
+        return;
+    bed_serve(&bed, NULL);
+    for (size_t i = 0; i < countof(rows); i++) {
+        ROW("%s", rows[i].request);
+        bed.stream_bytes = rows[i].answer;
+        struct raw *client = bed_connect(&bed, bed.port, 0);
+        raw_say(client, rows[i].request);
+        uint64_t begin_ns = ring_now(bed.loop.ring);
+        bed.turn_ns = 2 * NS_PER_S;
+        UNTIL(&bed, rows[i].ends ? client->ended : client->got_n > rows[i].answer);
+        EXPECT(ring_now(bed.loop.ring) - begin_ns < NS_PER_S);
+        bed.turn_ns = BED_TURN_NS;
+        EXPECT(client->got_n > rows[i].answer);
+        bed_drop(&bed, client);
+    }
+    bed_close(&bed);
+}
+
 TEST(every_head_has_its_own_clock) {
     if (!bed_open(&bed))
         return;

@@ -219,6 +219,20 @@ TEST(large_body_is_lent_not_copied) {
     teardown();
 }
 
+TEST(body_leaves_right_behind_its_head) {
+    static char body[60000];
+    if (!setup(0, 10))
+        return;
+    call_ask(&call, &bed, &up.origin, "/one", body, sizeof body);
+    struct raw *server = upstream_accept(&up);
+    uint64_t begin_ns = ring_now(bed.loop.ring);
+    bed.turn_ns = 800 * NS_PER_MS; /* the pool looks around once a second */
+    UNTIL(&bed, server->got_n > sizeof body);
+    EXPECT(ring_now(bed.loop.ring) - begin_ns < 500 * NS_PER_MS);
+    bed.turn_ns = BED_TURN_NS;
+    teardown();
+}
+
 /* A user that wants no more gets no more than what has already been received. */
 TEST(paused_user_holds_the_provider) {
     static char page[65536];
