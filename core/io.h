@@ -47,7 +47,8 @@ char *io_bytes(struct loop *, unsigned flags);
 void io_bytes_give(struct loop *, unsigned flags);
 /* Sends data[length]; res = bytes sent (may be short) or -errno. At most one send in flight per
  * socket. Tried at once without waiting; only if the socket's buffer is full does a second,
- * waiting, send follow. data must live until done. */
+ * waiting, send follow. data must live until done. The success of the first wakes nobody up: done
+ * comes in the next turn, whenever that is (loop_hurry). */
 void io_send(struct loop *, struct op *, int fd, const char *data, size_t length);
 /* The send's descriptor is about to be closed: if the first try is refused, there is no second one, which could go to
  * whoever has the number by then; done comes with -EAGAIN. */

@@ -80,7 +80,8 @@ int loop_turn(struct loop *loop, uint64_t until_ns) {
     run_deferred(loop);
     io_rearm_starved(loop);
     move_all(&loop->eager_sent, &loop->eager);
-    uint64_t wake_ns = min_u64(until_ns, timers_next(&loop->timers));
+    uint64_t wake_ns = loop->hurried ? 0 : min_u64(until_ns, timers_next(&loop->timers));
+    loop->hurried = false;
     bool linger = loop->lingering && loop->urgent == 0;
     int error = ring_wait(loop->ring, wake_ns, linger ? LINGER_NS : 0);
     if (error < 0)

@@ -42,6 +42,7 @@ struct loop {
     unsigned armed;  /* ops in flight */
     unsigned urgent; /* > 0: a first token is awaited, do not linger for batches */
     bool lingering;  /* the last turn was busy enough that waiting for a batch pays */
+    bool hurried;    /* loop_hurry was called: the next wait only submits and looks */
     struct loop_stats stats;
     char *
         scratch; /* LOOP_SCRATCH_SIZE bytes for decrypted records, valid within one callback only */
@@ -60,6 +61,9 @@ void loop_defer(struct loop *, struct defer *);
 /* As loop_defer, behind everything deferred: for flushing. */
 void loop_defer_last(struct loop *, struct defer *);
 void loop_undefer(struct defer *);
+/* Something is to follow on an eager send: its success makes no completion, so that a sleeping loop
+ * would not see it before something else happened. */
+static inline void loop_hurry(struct loop *loop) { loop->hurried = true; }
 static inline void loop_arm(struct loop *loop, struct timer *timer, uint64_t in_ns) {
     timer_arm(&loop->timers, timer,
               in_ns > UINT64_MAX - loop->now_ns ? UINT64_MAX : loop->now_ns + in_ns);

@@ -285,8 +285,13 @@ static void drop_output(struct conn *conn) {
 
 static void conn_flush(struct defer *defer) {
     struct conn *conn = container_of(defer, struct conn, flush);
-    if (conn->send.armed || conn->state == CONN_CLOSING)
+    if (conn->state == CONN_CLOSING)
         return;
+    if (conn->send.armed) {
+        if (conn->send.eager) /* what was added since waits for it */
+            loop_hurry(conn->loop);
+        return;
+    }
     if (conn->broken)
         drop_output(conn);
     if (conn->tls && (conn->state == CONN_OPEN || conn->state == CONN_FINISHING)) {
@@ -304,6 +309,9 @@ static void conn_flush(struct defer *defer) {
     }
     struct span front = outq_front(queue);
     io_send(conn->loop, &conn->send, conn->fd, front.p, front.n);
+    /* More bytes, the end, or a producer: they wait for this send. */
+    if (waiting_bytes(conn) > front.n || conn->state == CONN_FINISHING || conn->blocked)
+        loop_hurry(conn->loop);
 }
 
 /* The peer takes no more. What it said before may be the reason, an answer to half a request (RFC

@@ -275,7 +275,7 @@ static void read_tls(struct config_reader *r, struct draft *drafts, unsigned ind
                             config_setting_where(r, draft->where, SPAN("tls")), &draft->tls);
     if (draft->tls.server_name)
         provider->server_name = draft->tls.server_name;
-    if (draft->tls.insecure)
+    if (map && draft->tls.insecure)
         config_setting_warning(
             r, map,
             "%s.tls.insecure_skip_verify: anybody on the way can read and change what is "
@@ -296,7 +296,7 @@ static void read_bounds(struct config_reader *r, const struct draft *draft,
     if (draft->d.limits)
         config_setting_read(r, CONFIG_SECTION_provider_limits, draft->d.limits,
                             config_setting_where(r, draft->where, SPAN("limits")), &limits);
-    if (pool.min_idle > pool.max_connections)
+    if (draft->d.pool && pool.min_idle > pool.max_connections)
         config_setting_error(r, draft->d.pool,
                              "%s.pool: min_idle is more than max_connections (%u)", draft->where,
                              pool.max_connections);

@@ -286,7 +286,7 @@ static const char *text_wrong(struct span text, bool name) {
 
 const char *config_setting_text(struct config_reader *r, const struct config_node *node,
                                 const char *where, bool secret) {
-    struct span text;
+    struct span text = {NULL, 0};
     if (!expand(r, node, where, &text))
         return NULL;
     const char *wrong = text_wrong(text, false);
@@ -363,7 +363,7 @@ static void out_of_range(struct config_reader *r, const struct row *row,
 
 static bool read_value(struct config_reader *r, const struct row *row,
                        const struct config_node *node, const char *where, void *target) {
-    struct span text;
+    struct span text = {NULL, 0};
     struct number number, standard;
     const char *why;
     if (!expand(r, node, where, &text))
