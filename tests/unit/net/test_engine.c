@@ -207,8 +207,11 @@ TEST(pipelining_without_reading_is_held) {
         sent += raw_send_some(client, ask + at, sizeof ask - 1 - at);
         bed_turn(&bed);
     }
-    UNTIL(&bed, client->ended || client->got_n >= ASKED * bed.stream_bytes);
-    UNTIL(&bed, client->ended || raw_count(client, "HTTP/1.1 200") == ASKED);
+    UNTIL(&bed, client->ended || client->got_n > 0);
+    const char *body = memmem(client->got, client->got_n, "\r\n\r\n", 4);
+    REQUIRE(body);
+    size_t answer = (size_t)(body + 4 - client->got) + bed.stream_bytes; /* all of one length */
+    UNTIL(&bed, client->ended || client->got_n >= ASKED * answer);
     EXPECT_EQ(raw_count(client, "HTTP/1.1 200"), ASKED);
     EXPECT(!client->ended);
     EXPECT(bed.memory_peak < 2 * MIB);
@@ -408,6 +411,7 @@ TEST(what_is_no_request_is_refused) {
     EXPECT(raw_has(client, "HTTP/1.1 431"));
     EXPECT(bed.memory_peak < MIB);
     EXPECT_EQ(bed.user_count, 0);
+    raw_close(client);
     UNTIL(&bed, bed.server.session_count == 0);
     bed_close(&bed);
 }
@@ -450,6 +454,7 @@ TEST(drain) {
     UNTIL(&bed, busy->ended);
     EXPECT(raw_has(busy, "connection: close\r\n") && raw_has(busy, "\r\n\r\ndone"));
     EXPECT_EQ(raw_count(busy, "HTTP/1.1"), 1);
+    raw_close(busy);
     UNTIL(&bed, server_done(&bed.server));
     expect_gone(2, FAIL_NONE);
     bed_close(&bed);
