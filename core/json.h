@@ -103,6 +103,9 @@ void json_out_init(struct json_out *, char *memory, size_t max);
 /* Grows in `arena`, starting with room for `expect` bytes. Other things may be taken from the arena
  * meanwhile, at the price of a copy at the next growth. */
 void json_out_arena(struct json_out *, struct arena *arena, size_t expect);
+/* Writes to `memory`, max bytes, as long as that does; then what was written moves to `arena` and
+ * grows there. For texts that are nearly always short. */
+void json_out_spill(struct json_out *, char *memory, size_t max, struct arena *arena);
 /* What was written so far; until the next write. */
 struct span json_out_span(const struct json_out *);
 void json_out_object(struct json_out *);     /* { */

@@ -28,6 +28,10 @@ void json_out_arena(struct json_out *out, struct arena *arena, size_t expect) {
     out->full = out->p == NULL;
 }
 
+void json_out_spill(struct json_out *out, char *memory, size_t max, struct arena *arena) {
+    *out = (struct json_out){.p = memory, .max = max, .arena = arena};
+}
+
 struct span json_out_span(const struct json_out *out) {
     return span_of(out->p, out->n);
 }
