@@ -142,6 +142,18 @@ static bool is_plain(const struct sse_event *event) {
     return span_eq(ends, SPAN("\n\n")) || span_eq(ends, SPAN("\r\n\r\n"));
 }
 
+/* "event: " name, line end, and a plain event behind it with the same line ends. */
+static bool is_named(const struct sse_event *event) {
+    struct span raw = event->raw, label = SPAN("event: ");
+    if (event->name.n == 0 || event->name.p != raw.p + label.n || !span_starts(raw, label))
+        return false;
+    struct sse_event rest = *event;
+    struct span end = span_from(raw, label.n + event->name.n);
+    bool crlf = span_starts(end, SPAN("\r\n"));
+    rest.raw = span_from(end, crlf ? 2 : 1);
+    return is_plain(&rest) && span_ends(raw, SPAN("\r\n")) == crlf;
+}
+
 /* Where the next event begins: behind a LF that belongs to the CR consumed last, and behind a BOM. in.n + 1 while that cannot be
  * told. */
 static size_t find_begin(const struct sse *sse, struct span in) {
@@ -181,6 +193,7 @@ long sse_next(struct sse *sse, struct span in, struct sse_event *event) {
         return 0;
     }
     event->plain = is_plain(event);
+    event->named = !event->plain && is_named(event);
     return consume(sse, in, size, foreign);
 }
 

@@ -28,6 +28,7 @@ struct sse_event {
     unsigned data_lines; /* 0: comments, blank lines or other fields only */
     bool
         plain; /* raw is exactly "data: " data "\n\n" or the same with CRLF: it can be relayed as it is */
+    bool named;   /* as plain, with exactly one "event: NAME" line before the data */
     bool foreign; /* holds lines that are no SSE fields */
 };
 

@@ -8,7 +8,7 @@
 #include "core/base.h"
 #include "tests/test.h"
 
-/* Events are told as text: "name|data lines|data" with '*' for plain and '!' for foreign, one a line. Events that say nothing
+/* Events are told as text: "name|data lines|data" with '*' for plain, '#' for named and '!' for foreign, one a line. Events that say nothing
  * are left out unless they are foreign. */
 struct told {
     char text[4096];
@@ -30,7 +30,10 @@ static void tell(struct told *told, const struct sse_event *event) {
     told->n +=
         (size_t)snprintf(told->text + told->n, sizeof told->text - told->n, "%.*s|%u|%.*s%s%s\n",
                          (int)event->name.n, event->name.p, event->data_lines, (int)n, data,
-                         event->plain ? "*" : "", event->foreign ? "!" : "");
+                         event->plain   ? "*"
+                         : event->named ? "#"
+                                        : "",
+                         event->foreign ? "!" : "");
 }
 
 /* Takes what in[at..n] holds whole. */
@@ -87,11 +90,11 @@ static const struct {
     {"two lines", SPAN_CONST("data: a\ndata: b\n\n"), "|2|a\nb\n", 0},
     {"empty lines of data", SPAN_CONST("data\ndata\n\n"), "|2|\n\n", 0},
     {"lines apart", SPAN_CONST("data: a\nid: 1\n: c\ndata:b\n\n"), "|2|a\nb\n", 0},
-    {"name", SPAN_CONST("event: ping\ndata: {}\n\n"), "ping|1|{}\n", 0},
+    {"name", SPAN_CONST("event: ping\ndata: {}\n\n"), "ping|1|{}#\n", 0},
     {"name behind data", SPAN_CONST("data: {}\nevent: ping\n\n"), "ping|1|{}\n", 0},
     {"last name counts", SPAN_CONST("event: a\nevent:b\ndata: x\n\n"), "b|1|x\n", 0},
     {"name taken back", SPAN_CONST("event: a\nevent\ndata: x\n\n"), "|1|x\n", 0},
-    {"names do not stay", SPAN_CONST("event: a\ndata: x\n\ndata: y\n\n"), "a|1|x\n|1|y*\n", 0},
+    {"names do not stay", SPAN_CONST("event: a\ndata: x\n\ndata: y\n\n"), "a|1|x#\n|1|y*\n", 0},
     {"name alone", SPAN_CONST("event: error\n\n"), "error|0|\n", 0},
     {"comment", SPAN_CONST(": OPENROUTER PROCESSING\n\ndata: x\n\n"), "|1|x*\n", 0},
     {"comment within", SPAN_CONST(":\ndata: x\n\n"), "|1|x\n", 0},
