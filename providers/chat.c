@@ -16,6 +16,8 @@ static const char *const event_names[] = {
     [CHAT_TEXT] = "text",
     [CHAT_REASONING] = "reasoning",
     [CHAT_REFUSAL] = "refusal",
+    [CHAT_SIGNATURE] = "signature",
+    [CHAT_REDACTED] = "redacted",
     [CHAT_TOOL_START] = "tool_start",
     [CHAT_TOOL_ARGS] = "tool_args",
     [CHAT_MEDIA] = "media",
@@ -46,6 +48,8 @@ bool chat_event_is_content(const struct chat_event *event) {
     case CHAT_TOOL_START: return event->name.n > 0 || event->text.n > 0;
     case CHAT_MEDIA: return true;
     case CHAT_START:
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED:
     case CHAT_EXTRA:
     case CHAT_FINISH:
     case CHAT_USAGE:
@@ -64,6 +68,21 @@ const char *chat_event_name(enum chat_event_kind kind) {
 const char *chat_finish_name(enum chat_finish finish) {
     CHECK((unsigned)finish < countof(finish_names));
     return finish_names[finish];
+}
+
+struct span chat_call_id(struct span answer_id, unsigned choice, unsigned tool,
+                         char text[CHAT_CALL_ID_BYTES]) {
+    static const char hex[] = "0123456789abcdef";
+    uint64_t hash = span_hash(answer_id);
+    uint64_t place = (uint64_t)choice << 16 | (tool & 0xffff);
+    char *p = text;
+    memcpy(p, "call_", 5);
+    p += 5;
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *p++ = hex[hash >> shift & 15];
+    for (int shift = 28; shift >= 0; shift -= 4)
+        *p++ = hex[place >> shift & 15];
+    return span_of(text, (size_t)(p - text));
 }
 
 /* Room for n bytes in all; what is there is kept. */

@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/fail.h"
 #include "core/json.h"
+#include "providers/prompt.h"
 
 /* A place in the request body and what stands there instead: remove bytes [at, at + remove) and put
  * insert. */
@@ -22,6 +23,11 @@ struct chat_edit {
  * the body, which outlives it. */
 struct chat_request {
     struct span body;
+    /* Told by the path and set before read_request, which keeps them (Gemini); otherwise empty. */
+    struct span path_model;
+    bool path_stream;
+    /* The client's anthropic-beta header; set by the owner, may be empty. */
+    struct span betas;
     struct span model;  /* decoded */
     bool stream;        /* the client asked for SSE */
     bool include_usage; /* the client asked for the usage chunk */
@@ -47,6 +53,7 @@ struct chat_request {
     unsigned developer_count, developer_max;
     size_t object_start; /* offset just behind the opening brace */
     bool object_empty;
+    void *own; /* the dialect's own notes for edit_request; in the arena */
 };
 
 struct chat_usage {
@@ -74,10 +81,15 @@ enum chat_finish {
 };
 
 enum chat_event_kind {
-    CHAT_START,      /* the answer's identity: id, model; no content */
-    CHAT_TEXT,       /* text */
-    CHAT_REASONING,  /* text; name = the member it came in, "reasoning" or "reasoning_content" */
-    CHAT_REFUSAL,    /* text */
+    CHAT_START,     /* the answer's identity: id, model; no content */
+    CHAT_TEXT,      /* text */
+    CHAT_REASONING, /* text; name = the member it came in, "reasoning" or "reasoning_content" */
+    CHAT_REFUSAL,   /* text */
+    /* text = what proves the reasoning before it (Anthropic, Bedrock: a reasoning block's; Gemini:
+     * of the reasoning, or with of_tool of tool call `tool`; OpenAI: encrypted_content); signer. Not
+     * content. */
+    CHAT_SIGNATURE,
+    CHAT_REDACTED,   /* text = reasoning that only its maker can read; signer. Not content. */
     CHAT_TOOL_START, /* tool index, id, name; text = first piece of arguments, often empty */
     CHAT_TOOL_ARGS,  /* tool index; text */
     /* audio, image or function_call delta: name = the member, text = the raw JSON value */
@@ -85,7 +97,7 @@ enum chat_event_kind {
     /* a member without a canonical meaning (logprobs, annotations ...): place, name, text = the raw
      * JSON value */
     CHAT_EXTRA,
-    CHAT_FINISH, /* finish */
+    CHAT_FINISH, /* finish; text = the stop sequence that was met, when the provider says */
     CHAT_USAGE,  /* usage */
     /* the stream is whole: explicit end after a finish, or end of bytes after a finish */
     CHAT_DONE,
@@ -108,6 +120,8 @@ struct chat_event {
     enum chat_finish finish;
     /* TOOL_*: a custom tool, whose input is any text, not a function with JSON arguments */
     bool custom;
+    enum chat_signer signer; /* SIGNATURE, REDACTED */
+    bool of_tool;            /* SIGNATURE: it belongs to tool call `tool` */
     /* the client was already told the choice's role, by chunks relayed as they came */
     bool continued;
     struct chat_usage usage;
@@ -122,6 +136,11 @@ struct chat_event {
 /* Is it an answer: real content that may win the race (HEDGING.md "What wins")? Text, reasoning,
  * refusal or arguments that are not empty, a tool call with a name, audio, an image. */
 bool chat_event_is_content(const struct chat_event *);
+/* An id for a tool call whose provider gave none: "call_" and hex digits made of the answer's id, the
+ * choice and the tool, so the same whenever it is asked for. Fits [A-Za-z0-9_-], 29 bytes. */
+#define CHAT_CALL_ID_BYTES 29
+struct span chat_call_id(struct span answer_id, unsigned choice, unsigned tool,
+                         char text[CHAT_CALL_ID_BYTES]);
 /* "text", "tool_start" ... for logs. Static. */
 const char *chat_event_name(enum chat_event_kind);
 /* "stop", "length" ... as the OpenAI chat dialect spells them; "" for NONE. Static. */

@@ -48,6 +48,8 @@ struct chat_reader {
     struct chat_usage usage;     /* the last one seen; usage.raw is copied to the arena */
     struct chat_text usage_text; /* what usage.raw points to */
     struct chat_answer answer;   /* of CHAT_START, in the arena */
+    void *own;                   /* the dialect's own, in the arena */
+    bool end_relayed; /* same dialect: the end mark went to the client as it came (CHAT_AS_IS) */
 };
 
 /* State of writing one answer to a client. */
@@ -72,7 +74,7 @@ struct chat_writer {
     struct chat_member *extras;
     size_t collected_bytes; /* of the whole body so far, at most ANSWER_MAX_BYTES */
     bool done;              /* CHAT_DONE was collected */
-    struct span extra;      /* dialect's own */
+    void *own;              /* dialect's own, in the arena */
     bool full;              /* memory ran out, or the answer is too large: it cannot be given */
 };
 
@@ -82,7 +84,8 @@ struct chat_error {
 };
 
 struct dialect {
-    const char *name; /* "openai-chat" */
+    const char *name;  /* "openai-chat" */
+    bool named_events; /* its SSE events have `event:` lines, which clients look at */
 
     /* --- requests --- */
     /* Reads a client's body. 0, or -FAIL_BAD_REQUEST with *why: a sentence that says what to do,
@@ -96,6 +99,15 @@ struct dialect {
      * when memory is used up. `edits` has room for CHAT_EDITS_MAX. */
     int (*edit_request)(const struct chat_request *req, struct span model, unsigned quirks,
                         struct arena *arena, struct chat_edit *edits);
+    /* The request as any dialect can write it. NULL: this dialect goes nowhere else. 0, or
+     * -FAIL_BAD_REQUEST with *why and *param as read_request (what it let pass unread may be wrong
+     * here), -FAIL_OVERLOAD. */
+    int (*read_prompt)(const struct chat_request *req, struct arena *arena,
+                       struct chat_prompt *prompt, struct span *why, struct span *param);
+    /* The whole body for a backend of this dialect. NULL: no request of another dialect can be sent
+     * to it. 0; -FAIL_UNSUPPORTED with spell->losses->field and why; -FAIL_OVERLOAD (out->full). */
+    int (*write_prompt)(const struct chat_prompt *prompt, const struct chat_spell *spell,
+                        struct arena *arena, struct json_out *out);
 
     /* --- answers, from a provider --- */
     void (*reader_init)(struct chat_reader *, struct arena *arena);
@@ -124,7 +136,12 @@ struct dialect {
                        struct json_out *out);
     /* Collects an event for a client that wants one JSON body; text is copied to the arena. */
     void (*collect)(struct chat_writer *, const struct chat_event *event);
-    /* The whole body from what was collected. */
+    /* Client and provider share the dialect and the client wants one JSON body: the provider's own
+     * event (name and data as for read_event) is merged into it, so that what has no canonical form
+     * (hosted tools, citations, safety ratings ...) is not lost. NULL: `collect` serves for that
+     * too. When it is there, `collect` is not called for such an answer. */
+    void (*merge)(struct chat_writer *, struct span name, struct span data);
+    /* The whole body from what was collected or merged. */
     void (*write_body)(struct chat_writer *, struct json_out *out);
     /* An error body, and the same as an in-stream event. `message` is plain text; param may be
      * empty. */
@@ -133,6 +150,11 @@ struct dialect {
     void (*write_error_event)(enum fail why, struct span message, struct json_out *out);
 };
 
-extern const struct dialect dialect_openai_chat;
+/* The readers and writers of all dialects: a reader gives START, then content, FINISH for each
+ * choice, USAGE, DONE or ERROR. A writer of SSE writes whole events with their names and blank lines;
+ * it must cope with any order of events that a reader can give: text after a tool call, interleaved
+ * tool calls, reasoning after text, an answer without content. */
+extern const struct dialect dialect_openai_chat, dialect_openai_responses,
+    dialect_openai_completions, dialect_anthropic, dialect_gemini, dialect_converse;
 
 #endif

@@ -1,0 +1,236 @@
+/* prompt.c - building canonical requests, and what all dialects need for reading and writing them.
+ * (pure)
+ *
+ * Owns:     nothing; lists are in the arena.
+ * Promises: a part is never dropped here; ids that are made are the same for a call and its result. */
+#include "providers/prompt.h"
+
+#include <limits.h>
+
+#include "core/base.h"
+
+static const struct model_facts model_table[] = {
+#define MODEL(glob, max_tokens, bits) \
+    {.pattern = glob, .max_output_tokens = max_tokens, .facts = bits},
+#include "providers/models.def"
+#undef MODEL
+};
+
+const struct model_facts *model_facts_find(struct span model) {
+    unsigned i = 0;
+    while (i < countof(model_table) - 1 && !span_glob(span_str(model_table[i].pattern), model))
+        i++;
+    return &model_table[i];
+}
+
+/* --- what a target cannot say --- */
+
+bool chat_lose(struct chat_losses *losses, struct span field, struct span why) {
+    if (!losses->lenient) {
+        if (!losses->field.n) {
+            losses->field = field;
+            losses->why = why;
+        }
+        return false;
+    }
+    if (losses->count < CHAT_LOSSES_MAX)
+        losses->names[losses->count] = field;
+    losses->count++;
+    return true;
+}
+
+bool chat_lose_extras(struct chat_losses *losses, const struct chat_prompt *prompt) {
+    for (const struct chat_extra *extra = prompt->extras; extra; extra = extra->next)
+        if (!extra->hint &&
+            !chat_lose(losses, extra->name, SPAN("this backend's API has no such member")))
+            return false;
+    return true;
+}
+
+struct span chat_where(struct arena *arena, const struct chat_message *message,
+                       const struct chat_part *part) {
+    unsigned index = 0;
+    const struct chat_part *other = message->parts;
+    if (message->at == UINT_MAX)
+        return SPAN("system");
+    for (; other && other != part; other = other->next)
+        index++;
+    return other ? arena_printf(arena, "messages[%u].content[%u]", message->at, index)
+                 : arena_printf(arena, "messages[%u]", message->at);
+}
+
+/* --- building --- */
+
+void chat_prompt_init(struct chat_prompt *prompt) {
+    *prompt = (struct chat_prompt){.choices = 1,
+                                   .max_output_name = "max_tokens",
+                                   .stop_name = "stop",
+                                   .choices_name = "n",
+                                   .format_name = "response_format",
+                                   .thinking_name = "reasoning_effort"};
+}
+
+struct chat_message *chat_add_message(struct chat_prompt *prompt, struct arena *arena,
+                                      enum chat_role role) {
+    struct chat_message **end =
+        prompt->last_message ? &prompt->last_message->next : &prompt->messages;
+    struct chat_message *message = arena_zalloc(arena, sizeof *message);
+    if (!message)
+        return NULL;
+    message->role = role;
+    *end = prompt->last_message = message;
+    return message;
+}
+
+struct chat_part *chat_add_part(struct chat_part **list, struct arena *arena,
+                                enum chat_part_kind kind) {
+    struct chat_part *part = arena_zalloc(arena, sizeof *part);
+    if (!part)
+        return NULL;
+    part->kind = kind;
+    /* The first part remembers the last one, so that a long turn is not walked for every part. */
+    if (*list) {
+        (*list)->last->next = part;
+        (*list)->last = part;
+    } else {
+        *list = part;
+        part->last = part;
+    }
+    return part;
+}
+
+struct chat_tool *chat_add_tool(struct chat_prompt *prompt, struct arena *arena) {
+    struct chat_tool **end = prompt->last_tool ? &prompt->last_tool->next : &prompt->tools;
+    struct chat_tool *tool = arena_zalloc(arena, sizeof *tool);
+    if (!tool)
+        return NULL;
+    *end = prompt->last_tool = tool;
+    return tool;
+}
+
+bool chat_add_word(struct chat_word **list, struct arena *arena, struct span raw) {
+    struct chat_word *word = arena_zalloc(arena, sizeof *word);
+    if (!word)
+        return false;
+    word->text = raw;
+    while (*list)
+        list = &(*list)->next;
+    *list = word;
+    return true;
+}
+
+bool chat_add_extra(struct chat_prompt *prompt, struct arena *arena, struct span name,
+                    struct span value, bool hint) {
+    struct chat_extra **end = prompt->last_extra ? &prompt->last_extra->next : &prompt->extras;
+    struct chat_extra *extra = arena_zalloc(arena, sizeof *extra);
+    if (!extra)
+        return false;
+    *extra = (struct chat_extra){.name = name, .value = value, .hint = hint};
+    *end = prompt->last_extra = extra;
+    return true;
+}
+
+/* --- texts --- */
+
+static bool needs_escape(struct span text) {
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] < ' ' || text.p[i] == '"' || text.p[i] == '\\')
+            return true;
+    return false;
+}
+
+struct span chat_plain(const struct json_token *token, struct arena *arena) {
+    if (!token->escaped)
+        return token->raw;
+    char *text = arena_alloc(arena, token->raw.n);
+    long n = text ? json_decode(token->raw, false, text, token->raw.n) : -1;
+    if (n < 0 || needs_escape(span_of(text, (size_t)n)))
+        return span_of(NULL, 0);
+    return span_of(text, (size_t)n);
+}
+
+bool chat_data_url(struct span url, struct span *media_type, struct span *data) {
+    struct span marker = SPAN(";base64,");
+    if (!span_starts_nocase(url, SPAN("data:")))
+        return false;
+    struct span rest = span_from(url, sizeof "data:" - 1);
+    size_t at = span_search(rest, marker);
+    if (at >= rest.n)
+        return false;
+    *media_type = span_of(rest.p, at);
+    /* Parameters between type and base64 (";charset=...") are no part of the type. */
+    const char *parameter = at ? memchr(rest.p, ';', at) : NULL;
+    if (parameter)
+        media_type->n = (size_t)(parameter - rest.p);
+    *data = span_from(rest, at + marker.n);
+    return media_type->n > 0;
+}
+
+bool chat_is_blank(struct span raw) {
+    static const char whites[] = "ntrf"; /* escapes of white space: \n \t \r \f */
+    for (size_t i = 0; i < raw.n; i++) {
+        if (raw.p[i] == ' ')
+            continue;
+        if (raw.p[i] != '\\' || i + 1 == raw.n || !strchr(whites, raw.p[i + 1]))
+            return false;
+        i++;
+    }
+    return true;
+}
+
+static bool is_id_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+static bool is_id(struct span text, size_t max) {
+    if (text.n == 0 || text.n > max)
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_id_char(text.p[i]))
+            return false;
+    return true;
+}
+
+struct span chat_safe_id(struct span id, size_t max, struct arena *arena) {
+    if (is_id(id, max))
+        return id;
+    /* Two hashes of different texts: an accident of both would need 2^64 calls in one request. */
+    struct span twice = arena_printf(arena, "%.*s#", (int)min_size(id.n, 4096), id.p);
+    if (!twice.p)
+        return span_of(NULL, 0);
+    return arena_printf(arena, "call_%016llx%016llx", (unsigned long long)span_hash(id),
+                        (unsigned long long)span_hash(twice));
+}
+
+bool chat_is_tool_name(struct span name) { return is_id(name, 64); }
+
+/* --- reasoning --- */
+
+static const struct {
+    struct span word;
+    uint64_t tokens;
+} efforts[] = {
+    {SPAN_CONST("minimal"), 1024}, {SPAN_CONST("low"), 1024},   {SPAN_CONST("medium"), 2048},
+    {SPAN_CONST("high"), 4096},    {SPAN_CONST("xhigh"), 8192}, {SPAN_CONST("max"), 16384},
+};
+
+struct span chat_effort_of_budget(uint64_t tokens) {
+    unsigned i = 1; /* "low": "minimal" is not known everywhere */
+    while (i + 1 < countof(efforts) && tokens > efforts[i].tokens)
+        i++;
+    return efforts[i].word;
+}
+
+uint64_t chat_budget_of_effort(struct span effort) {
+    for (unsigned i = 0; i < countof(efforts); i++)
+        if (span_eq(effort, efforts[i].word))
+            return efforts[i].tokens;
+    return 0;
+}
+
+void chat_write_joined(struct json_out *out, struct span raw, bool more) {
+    if (more)
+        json_out_string_part(out, SPAN("\\n\\n"), true);
+    json_out_string_part(out, raw, true);
+}
