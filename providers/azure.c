@@ -20,52 +20,49 @@ bool azure_knows_stream_options(struct span api_version) {
     return memcmp(api_version.p, since.p, DATE_LEN) >= 0;
 }
 
-static bool is_unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-/* Percent-encoded (RFC 3986 2.1): nothing in it can end the segment or begin a query. */
-static struct span encode(struct span text, struct arena *arena) {
-    static const char hex[] = "0123456789ABCDEF";
-    char *out = arena_alloc(arena, text.n * 3), *p = out;
-    if (!out)
-        return span_of(NULL, 0);
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (is_unreserved(text.p[i])) {
-            *p++ = text.p[i];
-            continue;
-        }
-        *p++ = '%';
-        *p++ = hex[c >> 4];
-        *p++ = hex[c & 15];
-    }
-    return span_of(out, (size_t)(p - out));
-}
-
 static struct span without(struct span text, struct span suffix) {
     return span_ends(text, suffix) ? span_of(text.p, text.n - suffix.n) : text;
 }
 
-int azure_target(const struct provider *provider, struct span model, struct arena *arena,
-                 struct provider_target *out, struct span *why) {
-    struct span prefix =
-        without(without(span_str(provider->path_prefix), SPAN("/v1")), SPAN("/openai"));
+static struct span prefix_of(const struct provider *provider) {
+    return without(without(span_str(provider->path_prefix), SPAN("/v1")), SPAN("/openai"));
+}
+
+int azure_pass(const struct provider *provider, struct arena *arena, struct provider_target *out,
+               struct span *why) {
+    struct span prefix = prefix_of(provider);
+    *out = (struct provider_target){.field_count = 0};
+    if (provider->api_version)
+        return 0;
+    out->path = arena_printf(arena, "%.*s/openai/v1", (int)prefix.n, prefix.p);
+    return openai_target_fields(provider, arena, out, why);
+}
+
+int azure_target(const struct provider *provider, enum provider_service service, struct span model,
+                 struct arena *arena, struct provider_target *out, struct span *why) {
+    struct span prefix = prefix_of(provider);
     struct span version = span_str(provider->api_version);
+    const char *name = openai_service_path(service);
     struct span path;
+    CHECK(name);
     *out = (struct provider_target){.field_count = 0};
     /* A segment "." or ".." would be folded away on the road, encoded or not. */
     if (!model.n || span_eq(model, SPAN(".")) || span_eq(model, SPAN(".."))) {
         *why = SPAN("the model must be the name of an Azure deployment");
         return -EINVAL;
     }
-    if (version.n) {
-        struct span name = encode(model, arena), query = encode(version, arena);
-        path = arena_printf(arena, "%.*s/openai/deployments/%.*s/chat/completions?api-version=%.*s",
-                            (int)prefix.n, prefix.p, (int)name.n, name.p, (int)query.n, query.p);
+    struct span query = provider_encode_segment(version, arena);
+    if (version.n && service == SERVICE_RESPONSES) {
+        /* The one that has no deployment in its path. */
+        path = arena_printf(arena, "%.*s/openai/responses?api-version=%.*s", (int)prefix.n,
+                            prefix.p, (int)query.n, query.p);
+    } else if (version.n) {
+        struct span deployment = provider_encode_segment(model, arena);
+        path =
+            arena_printf(arena, "%.*s/openai/deployments/%.*s/%s?api-version=%.*s", (int)prefix.n,
+                         prefix.p, (int)deployment.n, deployment.p, name, (int)query.n, query.p);
     } else {
-        path = arena_printf(arena, "%.*s/openai/v1/chat/completions", (int)prefix.n, prefix.p);
+        path = arena_printf(arena, "%.*s/openai/v1/%s", (int)prefix.n, prefix.p, name);
     }
     int rc = openai_target_path(out, path, why);
     return rc < 0 ? rc : openai_target_fields(provider, arena, out, why);

@@ -89,6 +89,10 @@ static int add_credential(const struct provider *provider, struct arena *arena,
         add_field(out, SPAN("authorization"), arena_printf(arena, "Bearer %s", provider->api_key));
         break;
     case PROVIDER_AUTH_API_KEY: add_field(out, SPAN("api-key"), arena_copy(arena, key)); break;
+    case PROVIDER_AUTH_X_API_KEY: add_field(out, SPAN("x-api-key"), arena_copy(arena, key)); break;
+    case PROVIDER_AUTH_X_GOOG_KEY:
+        add_field(out, SPAN("x-goog-api-key"), arena_copy(arena, key));
+        break;
     }
     return 0;
 }
@@ -129,13 +133,70 @@ int openai_target_path(struct provider_target *out, struct span path, struct spa
     return 0;
 }
 
-int provider_target_openai(const struct provider *provider, struct span model, struct arena *arena,
-                           struct provider_target *out, struct span *why) {
+const char *openai_service_path(enum provider_service service) {
+    switch (service) {
+    case SERVICE_CHAT: return "chat/completions";
+    case SERVICE_RESPONSES: return "responses";
+    case SERVICE_COMPLETIONS: return "completions";
+    case SERVICE_EMBEDDINGS: return "embeddings";
+    case SERVICE_MESSAGES:
+    case SERVICE_GENERATE:
+    case SERVICE_CONVERSE:
+    case SERVICE_COUNT_TOKENS:
+    case SERVICE_COUNT: break;
+    }
+    return NULL;
+}
+
+int provider_target_openai(const struct provider *provider, enum provider_service service,
+                           struct span model, struct arena *arena, struct provider_target *out,
+                           struct span *why) {
     (void)model; /* stands in the body */
+    const char *path = openai_service_path(service);
+    CHECK(path);
     *out = (struct provider_target){.field_count = 0};
-    int rc = openai_target_path(
-        out, arena_printf(arena, "%s/chat/completions", provider->path_prefix), why);
+    int rc =
+        openai_target_path(out, arena_printf(arena, "%s/%s", provider->path_prefix, path), why);
     return rc < 0 ? rc : openai_target_fields(provider, arena, out, why);
+}
+
+int provider_pass_openai(const struct provider *provider, struct arena *arena,
+                         struct provider_target *out, struct span *why) {
+    *out = (struct provider_target){.path = span_str(provider->path_prefix)};
+    return openai_target_fields(provider, arena, out, why);
+}
+
+int provider_pass_v1(const struct provider *provider, struct arena *arena,
+                     struct provider_target *out, struct span *why) {
+    struct span prefix = span_str(provider->path_prefix);
+    if (span_ends(prefix, SPAN("/v1")))
+        prefix.n -= sizeof "/v1" - 1;
+    *out =
+        (struct provider_target){.path = arena_printf(arena, "%.*s/v1", (int)prefix.n, prefix.p)};
+    return openai_target_fields(provider, arena, out, why);
+}
+
+static bool is_unreserved(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+struct span provider_encode_segment(struct span text, struct arena *arena) {
+    static const char hex[] = "0123456789ABCDEF";
+    char *out = arena_alloc(arena, text.n * 3), *p = out;
+    if (!out)
+        return span_of(NULL, 0);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (is_unreserved(text.p[i])) {
+            *p++ = text.p[i];
+            continue;
+        }
+        *p++ = '%';
+        *p++ = hex[c >> 4];
+        *p++ = hex[c & 15];
+    }
+    return span_of(out, (size_t)(p - out));
 }
 
 /* --- what an answer means --- */
@@ -234,9 +295,7 @@ static bool number_in(struct span text, uint64_t max, unsigned *out) {
     return true;
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, the one form that is still sent) in seconds of
- * Unix time; false for anything else. */
-static bool http_date(struct span text, int64_t *out) {
+bool provider_http_date(struct span text, int64_t *out) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     unsigned day, year, hour, minute, second, month = 0;
     if (text.n != 29 || text.p[3] != ',' || text.p[19] != ':' || text.p[22] != ':' ||
@@ -268,9 +327,9 @@ uint64_t provider_retry_after_ms(const struct http_head *head, int64_t now_s) {
     if (span_double(after, &number))
         return bounded_ms(number * 1000);
     /* A date means the server's clock; what it calls now is in the same head. */
-    if (http_date(http_field(head, SPAN("date")), &date_s))
+    if (provider_http_date(http_field(head, SPAN("date")), &date_s))
         now_s = date_s;
-    if (!now_s || !http_date(after, &at_s))
+    if (!now_s || !provider_http_date(after, &at_s))
         return 0;
     return bounded_ms((double)(at_s - now_s) * 1000);
 }

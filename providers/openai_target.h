@@ -8,6 +8,9 @@
 /* Fields that are added besides the operator's own. */
 #define OPENAI_FIELDS_MAX 5
 
+/* "chat/completions", "responses" ...: what stands behind the prefix; NULL: not one of OpenAI's
+ * services. Static. */
+const char *openai_service_path(enum provider_service);
 /* Sets the path, which must be origin-form (RFC 9112 3.2.1) and live as long as the target. 0, or
  * -EINVAL with a sentence in *why. */
 int openai_target_path(struct provider_target *out, struct span path, struct span *why);

@@ -14,14 +14,15 @@ TEST(kinds_have_names_of_their_own) {
         ROW("%s", kind->name);
         EXPECT(provider_kind_find(span_str(kind->name)) == kind);
         EXPECT(kind->otel_name && *kind->otel_name);
-        EXPECT(kind->dialect == &dialect_openai_chat);
+        EXPECT(kind->services & 1u << kind->service);
+        EXPECT(provider_service_dialect(kind->service)->write_prompt);
         EXPECT(kind->target && kind->classify);
         EXPECT(!kind->base_url ||
                span_starts(span_str(kind->base_url),
                            kind->key_optional ? SPAN("http://127.0.0.1:") : SPAN("https://")));
         EXPECT(!kind->base_url || !span_ends(span_str(kind->base_url), SPAN("/")));
     }
-    EXPECT_EQ(count, 14);
+    EXPECT_EQ(count, 20);
     EXPECT(provider_kind_find(SPAN("gpt")) == NULL);
     EXPECT(provider_kind_find(SPAN("")) == NULL);
 }
@@ -30,8 +31,9 @@ struct target_row {
     const char *kind, *prefix, *version, *key, *model;
     struct http_field own[2];
     unsigned own_count;
-    const char *path;   /* NULL: refused */
-    const char *fields; /* "name: value\n" in order; or part of the reason */
+    const char *path;              /* NULL: refused */
+    const char *fields;            /* "name: value\n" in order; or part of the reason */
+    enum provider_service service; /* 0: chat */
 };
 
 #define COMMON                                                    \
@@ -53,7 +55,8 @@ static void run_target(const struct target_row *row) {
                                 .header_count = row->own_count};
     memory_init(&memory, (size_t)1 << 20, 0);
     arena_init(&arena, &memory);
-    int rc = provider.kind->target(&provider, span_str(row->model), &arena, &target, &why);
+    int rc =
+        provider.kind->target(&provider, row->service, span_str(row->model), &arena, &target, &why);
     EXPECT_EQ(rc, row->path ? 0 : -EINVAL);
     if (rc == 0 && row->path) {
         EXPECT_BYTES(target.path.p, target.path.n, row->path);
@@ -71,6 +74,35 @@ static void run_target(const struct target_row *row) {
 
 TEST(targets) {
     static const struct target_row rows[] = {
+        {.kind = "openai",
+         .prefix = "/v1",
+         .key = "sk-1",
+         .model = "gpt",
+         .service = SERVICE_RESPONSES,
+         .path = "/v1/responses",
+         .fields = "authorization: Bearer sk-1\n" COMMON},
+        {.kind = "vllm",
+         .prefix = "/v1",
+         .model = "m",
+         .service = SERVICE_COMPLETIONS,
+         .path = "/v1/completions",
+         .fields = COMMON},
+        {.kind = "azure",
+         .prefix = "",
+         .version = "2025-03-01-preview",
+         .key = "k",
+         .model = "d/1",
+         .service = SERVICE_RESPONSES,
+         .path = "/openai/responses?api-version=2025-03-01-preview",
+         .fields = "api-key: k\n" COMMON},
+        {.kind = "azure",
+         .prefix = "",
+         .version = "2024-10-21",
+         .key = "k",
+         .model = "d/1",
+         .service = SERVICE_EMBEDDINGS,
+         .path = "/openai/deployments/d%2F1/embeddings?api-version=2024-10-21",
+         .fields = "api-key: k\n" COMMON},
         {"openai",
          "/v1",
          NULL,
@@ -79,8 +111,9 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/v1/chat/completions",
-         "authorization: Bearer sk-1\n" COMMON},
-        {"vllm", "", NULL, NULL, "m", {{{0}, {0}}}, 0, "/chat/completions", COMMON},
+         "authorization: Bearer sk-1\n" COMMON,
+         SERVICE_CHAT},
+        {"vllm", "", NULL, NULL, "m", {{{0}, {0}}}, 0, "/chat/completions", COMMON, SERVICE_CHAT},
         {"openrouter",
          "/api/v1",
          NULL,
@@ -92,7 +125,8 @@ TEST(targets) {
          "/api/v1/chat/completions",
          "HTTP-Referer: https://x\nUser-Agent: mine\nauthorization: Bearer k\ncontent-type: "
          "application/json\naccept: text/event-stream, application/json\naccept-encoding: "
-         "identity\n"},
+         "identity\n",
+         SERVICE_CHAT},
         {"azure",
          "",
          "2024-10-21",
@@ -101,7 +135,8 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/openai/deployments/gpt55-prod/chat/completions?api-version=2024-10-21",
-         "api-key: k\n" COMMON},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
         {"azure",
          "",
          NULL,
@@ -110,7 +145,8 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/openai/v1/chat/completions",
-         "api-key: k\n" COMMON},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
         {"azure",
          "/openai/v1",
          NULL,
@@ -119,7 +155,8 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/openai/v1/chat/completions",
-         "api-key: k\n" COMMON},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
         {"azure",
          "/gw/openai",
          "2024-10-21",
@@ -128,7 +165,8 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/gw/openai/deployments/d/chat/completions?api-version=2024-10-21",
-         "api-key: k\n" COMMON},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
         {"azure",
          "",
          "2024-10-21",
@@ -138,7 +176,8 @@ TEST(targets) {
          0,
          "/openai/deployments/a%2Fb%3Fc%3Dd%23e%25f%20%C3%A9/chat/"
          "completions?api-version=2024-10-21",
-         "api-key: k\n" COMMON},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
         {"azure",
          "",
          "2024&x=1",
@@ -147,15 +186,43 @@ TEST(targets) {
          {{{0}, {0}}},
          0,
          "/openai/deployments/d/chat/completions?api-version=2024%26x%3D1",
-         "api-key: k\n" COMMON},
-        {"azure", "", "2024-10-21", "k", "..", {{{0}, {0}}}, 0, NULL, "deployment"},
-        {"azure", "", "2024-10-21", "k", "", {{{0}, {0}}}, 0, NULL, "deployment"},
-        {"openai", "/v1", NULL, "sk 1", "gpt", {{{0}, {0}}}, 0, NULL, "api_key"},
-        {"openai", "/v1", NULL, "sk\r\nx: y", "gpt", {{{0}, {0}}}, 0, NULL, "api_key"},
-        {"azure", "", NULL, "sk\n", "gpt", {{{0}, {0}}}, 0, NULL, "api_key"},
-        {"openai", "/v 1", NULL, "k", "gpt", {{{0}, {0}}}, 0, NULL, "percent-encoded"},
-        {"openai", "/v1#", NULL, "k", "gpt", {{{0}, {0}}}, 0, NULL, "percent-encoded"},
-        {"openai", "v1", NULL, "k", "gpt", {{{0}, {0}}}, 0, NULL, "path"},
+         "api-key: k\n" COMMON,
+         SERVICE_CHAT},
+        {"azure", "", "2024-10-21", "k", "..", {{{0}, {0}}}, 0, NULL, "deployment", SERVICE_CHAT},
+        {"azure", "", "2024-10-21", "k", "", {{{0}, {0}}}, 0, NULL, "deployment", SERVICE_CHAT},
+        {"openai", "/v1", NULL, "sk 1", "gpt", {{{0}, {0}}}, 0, NULL, "api_key", SERVICE_CHAT},
+        {"openai",
+         "/v1",
+         NULL,
+         "sk\r\nx: y",
+         "gpt",
+         {{{0}, {0}}},
+         0,
+         NULL,
+         "api_key",
+         SERVICE_CHAT},
+        {"azure", "", NULL, "sk\n", "gpt", {{{0}, {0}}}, 0, NULL, "api_key", SERVICE_CHAT},
+        {"openai",
+         "/v 1",
+         NULL,
+         "k",
+         "gpt",
+         {{{0}, {0}}},
+         0,
+         NULL,
+         "percent-encoded",
+         SERVICE_CHAT},
+        {"openai",
+         "/v1#",
+         NULL,
+         "k",
+         "gpt",
+         {{{0}, {0}}},
+         0,
+         NULL,
+         "percent-encoded",
+         SERVICE_CHAT},
+        {"openai", "v1", NULL, "k", "gpt", {{{0}, {0}}}, 0, NULL, "path", SERVICE_CHAT},
         {"openai",
          "/v1",
          NULL,
@@ -164,7 +231,8 @@ TEST(targets) {
          {{SPAN_CONST("Transfer-Encoding"), SPAN_CONST("chunked")}},
          1,
          NULL,
-         "set by hedgerow"},
+         "set by hedgerow",
+         SERVICE_CHAT},
         {"openai",
          "/v1",
          NULL,
@@ -173,7 +241,8 @@ TEST(targets) {
          {{SPAN_CONST("HOST"), SPAN_CONST("x")}},
          1,
          NULL,
-         "set by hedgerow"},
+         "set by hedgerow",
+         SERVICE_CHAT},
         {"openai",
          "/v1",
          NULL,
@@ -182,7 +251,8 @@ TEST(targets) {
          {{SPAN_CONST("a b"), SPAN_CONST("x")}},
          1,
          NULL,
-         "not a field name"},
+         "not a field name",
+         SERVICE_CHAT},
         {"openai",
          "/v1",
          NULL,
@@ -191,7 +261,8 @@ TEST(targets) {
          {{SPAN_CONST("a"), SPAN_CONST("x\r\ny")}},
          1,
          NULL,
-         "control"},
+         "control",
+         SERVICE_CHAT},
         {"openai",
          "/v1",
          NULL,
@@ -200,7 +271,8 @@ TEST(targets) {
          {{SPAN_CONST("X-A"), SPAN_CONST("x")}, {SPAN_CONST("x-a"), SPAN_CONST("y")}},
          2,
          NULL,
-         "twice"},
+         "twice",
+         SERVICE_CHAT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ROW("%zu %s %s", i, rows[i].kind, rows[i].model);
@@ -226,7 +298,7 @@ TEST(more_headers_than_a_target_holds_are_refused) {
         memory_init(&memory, (size_t)1 << 20, 0);
         arena_init(&arena, &memory);
         ROW("%u", count + 1);
-        int rc = provider.kind->target(&provider, SPAN("m"), &arena, &target, &why);
+        int rc = provider.kind->target(&provider, SERVICE_CHAT, SPAN("m"), &arena, &target, &why);
         EXPECT_EQ(rc, count + 1 <= countof(target.fields) - 5 ? 0 : -EINVAL);
         arena_fini(&arena);
         memory_fini(&memory);
@@ -246,7 +318,11 @@ TEST(quirks_of_kind_and_settings) {
         {"azure", "2024-06-01", QUIRK_NO_STREAM_OPTIONS},
         {"azure", "2024-08-01-preview", QUIRK_NO_STREAM_OPTIONS},
         {"openai", "2024-06-01", 0},
-        {"deepseek", NULL, QUIRK_MAX_TOKENS_ONLY | QUIRK_NO_DEVELOPER_ROLE | QUIRK_USAGE_ON_FINISH},
+        {"deepseek", NULL,
+         QUIRK_MAX_TOKENS_ONLY | QUIRK_NO_DEVELOPER_ROLE | QUIRK_USAGE_ON_FINISH | QUIRK_NO_SCHEMA |
+             QUIRK_REASONING_BACK},
+        {"vertex", NULL, QUIRK_NO_CALL_IDS},
+        {"vertex-anthropic", NULL, QUIRK_CLAUDE_ON_VERTEX},
         {"mistral", NULL,
          QUIRK_MAX_TOKENS_ONLY | QUIRK_NO_DEVELOPER_ROLE | QUIRK_NO_STREAM_OPTIONS |
              QUIRK_USAGE_ON_FINISH},
