@@ -6,6 +6,8 @@
  *   openai_chat_read.c      a provider's events and bodies -> canonical events
  *   openai_chat_choice.c    ... what stands inside a choice
  *   openai_chat_tools.c     ... the tool calls among them, the worst of it
+ *   openai_chat_prompt.c    a client's body -> canonical request, see openai_chat_prompt.h
+ *   openai_chat_spell.c     canonical request -> a backend's body, see openai_chat_spell.h
  *   openai_chat_write.c     canonical events -> a client's stream
  *   openai_chat_collect.c   canonical events -> a client's whole body
  *   openai_error.c          error bodies, read, classified and written
@@ -69,16 +71,22 @@ struct chat_choice {
     unsigned started_count;
 };
 
+/* The two that share requests and answers but for what is inside: a list of messages and deltas, or
+ * a prompt and text. */
+enum openai_form { OPENAI_CHAT, OPENAI_COMPLETION };
+
 /* The reading of one event. */
 struct openai_read {
     struct chat_reader *reader;
     struct chat_sink sink;
-    bool whole;       /* a whole body: choices have `message`, not `delta` */
-    bool choices;     /* the event had choices that are not empty */
-    bool mend;        /* it cannot be relayed as it came */
-    bool said;        /* something that a stream's writer would say was given */
-    bool usage_told;  /* usage stands where clients look for it */
-    bool reasoned;    /* reasoning was given: a second spelling of the same is not */
+    enum openai_form form;
+    struct chat_answer answer; /* as noted so far, in the event's bytes; until it is started */
+    bool whole;                /* a whole body: choices have `message`, not `delta` */
+    bool choices;              /* the event had choices that are not empty */
+    bool mend;                 /* it cannot be relayed as it came */
+    bool said;                 /* something that a stream's writer would say was given */
+    bool usage_told;           /* usage stands where clients look for it */
+    bool reasoned;             /* reasoning was given: a second spelling of the same is not */
     bool other;       /* the object has members that chunks do not have: message, code ... */
     enum fail failed; /* why the event cannot be read, or the error its finish reason stands for */
     struct span usage, error, choice_usage; /* JSON texts, or empty */
@@ -105,11 +113,23 @@ void openai_write_error(enum fail why, struct span message, struct span param,
                         struct json_out *out);
 void openai_write_error_event(enum fail why, struct span message, struct json_out *out);
 
+/* --- shared by both forms, contracts in dialect.h --- */
+int openai_read_request(enum openai_form form, struct span body, struct arena *arena,
+                        struct chat_request *req, struct span *why, struct span *param);
+enum chat_relay openai_read_event(struct chat_reader *, enum openai_form form, struct span name,
+                                  struct span data, struct chat_sink sink);
+void openai_read_body(struct chat_reader *, enum openai_form form, struct span body,
+                      struct chat_sink sink);
+
 /* --- the dialect's functions, contracts in dialect.h --- */
 int openai_chat_read_request(struct span body, struct arena *arena, struct chat_request *req,
                              struct span *why, struct span *param);
 int openai_chat_edit_request(const struct chat_request *req, struct span model, unsigned quirks,
                              struct arena *arena, struct chat_edit *edits);
+int openai_chat_read_prompt(const struct chat_request *req, struct arena *arena,
+                            struct chat_prompt *prompt, struct span *why, struct span *param);
+int openai_chat_write_prompt(const struct chat_prompt *prompt, const struct chat_spell *spell,
+                             struct arena *arena, struct json_out *out);
 void openai_chat_reader_init(struct chat_reader *, struct arena *arena);
 enum chat_relay openai_chat_read_event(struct chat_reader *, struct span name, struct span data,
                                        struct chat_sink sink);
@@ -141,8 +161,18 @@ struct openai_piece {
 struct openai_said_tool {
     struct span id, name;
     struct chat_text arguments;
+    struct span signature; /* of Gemini, in the arena; empty: none */
     bool custom;
     struct chat_member *extras;
+};
+
+/* A block of Claude's reasoning that can be given back to it: bytes [from, to) of the choice's
+ * reasoning with their signature, or what only its maker can read. */
+struct openai_thought {
+    struct openai_thought *next;
+    size_t from, to;
+    struct span proof; /* in the arena */
+    bool redacted;
 };
 
 /* What was said of a choice. */
@@ -152,6 +182,8 @@ struct chat_said {
     enum chat_finish finish;
     struct chat_text text, reasoning, refusal;
     struct chat_text reasoning_name;
+    struct openai_thought *thoughts, *last_thought;
+    size_t thought_bytes; /* of the reasoning, already in a block */
     struct openai_said_tool *tools;
     unsigned tool_count, tool_max;
     struct chat_member *message_extras, *choice_extras;
@@ -160,8 +192,10 @@ struct chat_said {
 /* The state of a choice, made when it is new; NULL when memory is used up (writer->full is then
  * set) or index is out of bounds. */
 struct chat_said *openai_said(struct chat_writer *, unsigned index);
-/* Takes over who is speaking from the first event that knows. */
-void openai_take_answer(struct chat_writer *, const struct chat_event *event);
+/* Takes over who is speaking from the first event that knows; the id of another dialect's answer
+ * gets the prefix. */
+void openai_take_answer(struct chat_writer *, const struct chat_event *event,
+                        struct span id_prefix);
 /* Keeps a copy of the usage; the last one wins. */
 void openai_take_usage(struct chat_writer *, const struct chat_usage *usage);
 /* Writes the members id, object, created, model of an answer, and after its choices service_tier
@@ -169,9 +203,23 @@ void openai_take_usage(struct chat_writer *, const struct chat_usage *usage);
 void openai_write_head(const struct chat_writer *, struct span object, struct json_out *out);
 void openai_write_tail(const struct chat_writer *, struct json_out *out);
 void openai_write_usage(const struct chat_usage *usage, struct json_out *out);
-/* An id for a tool call that the provider left without one: unique within the answer and, with its
- * id, beyond. */
-void openai_write_call_id(const struct chat_writer *, unsigned choice, unsigned tool,
-                          struct json_out *out);
+/* The member id of a tool call; one made by chat_call_id when the provider left it without. */
+void openai_write_call_id(const struct chat_writer *, struct span id, unsigned choice,
+                          unsigned tool, struct json_out *out);
+/* Does a SIGNATURE or REDACTED event have a place in this dialect? Claude's have, and those of
+ * Gemini's tool calls. */
+bool openai_keeps_proof(const struct chat_event *event);
+/* An element of `thinking_blocks`, as LiteLLM spells it. */
+void openai_write_thinking(const struct openai_thought *, struct span thinking,
+                           struct json_out *out);
+/* The member extra_content of a tool call, as Google's own OpenAI endpoint spells it. */
+void openai_write_thought_signature(struct span signature, struct json_out *out);
+/* The end of a stream: a usage chunk of type `object` if the client asked and it is known, then the
+ * end mark. */
+void openai_write_end(struct chat_writer *, const struct chat_usage *usage, struct span object,
+                      struct json_out *out);
+/* Members collected for the whole body, merged (openai_chat_collect.c). */
+void openai_write_members(const struct chat_member *list, struct json_out *out);
+bool openai_has_member(const struct chat_member *list, struct span name);
 
 #endif

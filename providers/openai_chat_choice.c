@@ -11,10 +11,13 @@
 #include "core/base.h"
 #include "core/limits.h"
 
-enum { INDEX, DELTA, MESSAGE, FINISH_REASON, CHOICE_USAGE, CHOICE_COUNT };
+enum { INDEX, DELTA, MESSAGE, TEXT, FINISH_REASON, CHOICE_USAGE, CHOICE_COUNT };
 static const struct span choice_names[CHOICE_COUNT] = {
-    [INDEX] = SPAN_CONST("index"),        [DELTA] = SPAN_CONST("delta"),
-    [MESSAGE] = SPAN_CONST("message"),    [FINISH_REASON] = SPAN_CONST("finish_reason"),
+    [INDEX] = SPAN_CONST("index"),
+    [DELTA] = SPAN_CONST("delta"),
+    [MESSAGE] = SPAN_CONST("message"),
+    [TEXT] = SPAN_CONST("text"),
+    [FINISH_REASON] = SPAN_CONST("finish_reason"),
     [CHOICE_USAGE] = SPAN_CONST("usage"),
 };
 
@@ -286,12 +289,24 @@ static void check_role(struct openai_read *x, const struct chat_choice *choice) 
         x->mend = true;
 }
 
+/* Is it a member that has no meaning to us? A chat's `text` has none. */
+static bool is_foreign(const struct openai_read *x, unsigned member) {
+    return member == CHOICE_COUNT || (member == TEXT && x->form == OPENAI_CHAT);
+}
+
+/* The member of a choice that holds what the model says. */
+static unsigned said_in(const struct openai_read *x) {
+    if (x->form == OPENAI_COMPLETION)
+        return TEXT;
+    return x->whole ? MESSAGE : DELTA;
+}
+
 static bool read_choice_member(struct openai_read *x, struct json *json, unsigned index,
                                const struct json_token *key, struct json_token *reason) {
     unsigned member = openai_member(key, choice_names, CHOICE_COUNT);
     struct span value;
-    if (member == (x->whole ? MESSAGE : DELTA))
-        return read_delta(x, json, index);
+    if (member == said_in(x))
+        return member == TEXT ? read_text(x, json, index, CONTENT) : read_delta(x, json, index);
     if (member == FINISH_REASON) {
         json_next(json, reason);
         return openai_skip(json, reason);
@@ -300,7 +315,7 @@ static bool read_choice_member(struct openai_read *x, struct json *json, unsigne
         return false;
     if (member == CHOICE_USAGE)
         x->choice_usage = value;
-    else if (member == CHOICE_COUNT && openai_says_something(value))
+    else if (is_foreign(x, member) && openai_says_something(value))
         openai_give(x, &(struct chat_event){.kind = CHAT_EXTRA,
                                             .choice = index,
                                             .place = CHAT_OF_CHOICE,
@@ -315,18 +330,19 @@ static bool read_choice(struct openai_read *x, struct json *json, unsigned posit
     unsigned index;
     if (!choice_index(x, json, position, &index) || !choice_at(x, index))
         return false;
-    bool delta = false;
+    bool said = false;
     x->reasoned = false;
     while (json_next(json, &key) == JSON_KEY) {
-        delta |= json_is(&key, x->whole ? SPAN("message") : SPAN("delta"));
+        said |= json_is(&key, choice_names[said_in(x)]);
         if (!read_choice_member(x, json, index, &key, &reason))
             return false;
     }
     if (key.kind != JSON_OBJECT_END)
         return false;
-    if (!delta)
+    if (!said)
         x->mend = true;
-    check_role(x, &x->reader->choices[index]);
+    if (x->form == OPENAI_CHAT)
+        check_role(x, &x->reader->choices[index]);
     if (reason.kind == JSON_STRING && reason.raw.n)
         finish(x, index, reason.raw);
     else if (reason.kind != JSON_NULL)

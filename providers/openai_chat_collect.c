@@ -9,6 +9,9 @@
  *               is joined
  *     the rest  the last one that is not null
  *
+ * Signatures prove the reasoning before them: the reasoning is kept as one text, and a block of
+ * `thinking_blocks` is a range of it.
+ *
  * Owns:     nothing; what is collected is copied to the writer's arena.
  * Promises: choices in the order of their index, text as it was written.
  * Refuses:  answers larger than ANSWER_MAX_BYTES: `full` is set. */
@@ -111,6 +114,38 @@ static void collect_tool(struct chat_writer *writer, struct chat_said *said,
     add_text(writer, &tool->arguments, event->text);
 }
 
+static void collect_proof(struct chat_writer *writer, struct chat_said *said,
+                          const struct chat_event *event) {
+    size_t cost = event->text.n + sizeof(struct openai_thought);
+    if (!openai_keeps_proof(event) || !may_keep(writer, cost))
+        return;
+    struct span proof = arena_copy(writer->arena, event->text);
+    writer->full |= !proof.p;
+    if (event->of_tool) {
+        struct openai_said_tool *tool = said_tool(writer, said, event->tool);
+        if (tool)
+            tool->signature = proof;
+        return;
+    }
+    struct openai_thought *thought = arena_zalloc(writer->arena, sizeof *thought);
+    if (!thought) {
+        writer->full = true;
+        return;
+    }
+    *thought = (struct openai_thought){.redacted = event->kind == CHAT_REDACTED,
+                                       .from = said->thought_bytes,
+                                       .to = said->reasoning.n,
+                                       .proof = proof};
+    /* Reasoning that nobody signed stays open for the signature that is still to come. */
+    if (!thought->redacted)
+        said->thought_bytes = said->reasoning.n;
+    if (said->last_thought)
+        said->last_thought->next = thought;
+    else
+        said->thoughts = thought;
+    said->last_thought = thought;
+}
+
 static void collect_extra(struct chat_writer *writer, const struct chat_event *event) {
     struct chat_said *said;
     struct openai_said_tool *tool;
@@ -149,6 +184,8 @@ static void collect_said(struct chat_writer *writer, const struct chat_event *ev
             add_text(writer, &said->reasoning_name, event->name);
         add_text(writer, &said->reasoning, event->text);
         break;
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED: collect_proof(writer, said, event); break;
     case CHAT_TOOL_START:
     case CHAT_TOOL_ARGS: collect_tool(writer, said, event); break;
     case CHAT_MEDIA: add_piece(writer, &said->message_extras, event); break;
@@ -165,11 +202,13 @@ static void collect_said(struct chat_writer *writer, const struct chat_event *ev
 void openai_chat_collect(struct chat_writer *writer, const struct chat_event *event) {
     if (writer->full)
         return;
-    openai_take_answer(writer, event);
+    openai_take_answer(writer, event, SPAN("chatcmpl-"));
     switch (event->kind) {
     case CHAT_TEXT:
     case CHAT_REASONING:
     case CHAT_REFUSAL:
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED:
     case CHAT_TOOL_START:
     case CHAT_TOOL_ARGS:
     case CHAT_MEDIA:
@@ -296,14 +335,14 @@ static void write_merged(const struct chat_member *member, struct json_out *out)
     }
 }
 
-static void write_members(const struct chat_member *member, struct json_out *out) {
+void openai_write_members(const struct chat_member *member, struct json_out *out) {
     for (; member; member = member->next) {
         json_out_key(out, member->name);
         write_merged(member, out);
     }
 }
 
-static bool has_member(const struct chat_member *member, struct span name) {
+bool openai_has_member(const struct chat_member *member, struct span name) {
     while (member && !span_eq(member->name, name))
         member = member->next;
     return member != NULL;
@@ -324,11 +363,7 @@ static void write_tool_call(const struct chat_writer *writer, unsigned choice, u
                             struct json_out *out) {
     const struct openai_said_tool *tool = &writer->choices[choice].tools[index];
     json_out_object(out);
-    json_out_key(out, SPAN("id"));
-    if (tool->id.n)
-        json_out_escaped(out, tool->id);
-    else
-        openai_write_call_id(writer, choice, index, out);
+    openai_write_call_id(writer, tool->id, choice, index, out);
     json_out_key(out, SPAN("type"));
     json_out_escaped(out, tool->custom ? SPAN("custom") : SPAN("function"));
     json_out_key(out, tool->custom ? SPAN("custom") : SPAN("function"));
@@ -338,16 +373,30 @@ static void write_tool_call(const struct chat_writer *writer, unsigned choice, u
     json_out_key(out, tool->custom ? SPAN("input") : SPAN("arguments"));
     json_out_escaped(out, chat_text_span(&tool->arguments));
     json_out_object_end(out);
-    write_members(tool->extras, out);
+    if (tool->signature.n)
+        openai_write_thought_signature(tool->signature, out);
+    openai_write_members(tool->extras, out);
     json_out_object_end(out);
+}
+
+static void write_thoughts(const struct chat_said *said, struct json_out *out) {
+    json_out_key(out, SPAN("thinking_blocks"));
+    json_out_array(out);
+    for (const struct openai_thought *thought = said->thoughts; thought; thought = thought->next) {
+        struct span thinking = SPAN("");
+        if (!thought->redacted && thought->to > thought->from)
+            thinking = span_of(said->reasoning.p + thought->from, thought->to - thought->from);
+        openai_write_thinking(thought, thinking, out);
+    }
+    json_out_array_end(out);
 }
 
 static void write_message(const struct chat_writer *writer, unsigned choice, struct json_out *out) {
     const struct chat_said *said = &writer->choices[choice];
     /* "" where the model said nothing, null where something else stands for text. */
     bool instead = said->tool_count || said->refusal.n ||
-                   has_member(said->message_extras, SPAN("audio")) ||
-                   has_member(said->message_extras, SPAN("function_call"));
+                   openai_has_member(said->message_extras, SPAN("audio")) ||
+                   openai_has_member(said->message_extras, SPAN("function_call"));
     json_out_object(out);
     json_out_key(out, SPAN("role"));
     json_out_escaped(out, SPAN("assistant"));
@@ -363,6 +412,8 @@ static void write_message(const struct chat_writer *writer, unsigned choice, str
                            said->reasoning_name.n ? chat_text_span(&said->reasoning_name)
                                                   : SPAN("reasoning_content"),
                            &said->reasoning);
+    if (said->thoughts)
+        write_thoughts(said, out);
     if (said->tool_count) {
         json_out_key(out, SPAN("tool_calls"));
         json_out_array(out);
@@ -370,7 +421,7 @@ static void write_message(const struct chat_writer *writer, unsigned choice, str
             write_tool_call(writer, choice, i, out);
         json_out_array_end(out);
     }
-    write_members(said->message_extras, out);
+    openai_write_members(said->message_extras, out);
     json_out_object_end(out);
 }
 
@@ -385,11 +436,11 @@ static void write_choice(const struct chat_writer *writer, unsigned choice, stru
     json_out_int(out, choice);
     json_out_key(out, SPAN("message"));
     write_message(writer, choice, out);
-    if (!has_member(said->choice_extras, SPAN("logprobs"))) {
+    if (!openai_has_member(said->choice_extras, SPAN("logprobs"))) {
         json_out_key(out, SPAN("logprobs"));
         json_out_null(out);
     }
-    write_members(said->choice_extras, out);
+    openai_write_members(said->choice_extras, out);
     json_out_key(out, SPAN("finish_reason"));
     if (finish == CHAT_FINISH_NONE)
         json_out_null(out);
@@ -412,7 +463,7 @@ void openai_chat_write_body(struct chat_writer *writer, struct json_out *out) {
         openai_write_usage(&writer->usage, out);
     }
     openai_write_tail(writer, out);
-    write_members(writer->extras, out);
+    openai_write_members(writer->extras, out);
     json_out_object_end(out);
     writer->full |= out->full;
 }

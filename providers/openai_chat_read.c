@@ -1,12 +1,12 @@
 /* openai_chat_read.c - reads chat.completion.chunk events and chat.completion bodies of all the
- * providers that speak them. (pure)
+ * providers that speak them; and text_completion ones, which differ inside a choice only. (pure)
  *
  * Owns:     nothing; what is known of the answer so far is in struct chat_reader, its memory is the
  *           arena's.
  * Promises: one pass over an event once content has been seen, no allocation for an event without
- *           news. Text is handed out as it is written. Before the first content each event is
- *           checked whole first: half an event must not win the race. After ERROR or DONE nothing
- *           is given any more.
+ *           news. Text is handed out as it is written. Before the first content each event's choices
+ *           and what follows them are read through first: half an event must not win the race. After
+ *           ERROR or DONE nothing is given any more.
  * Refuses:  what is not a chunk: ERROR with BAD_EVENT. What is a chunk with a known fault is mended
  *           and said to be so (CHAT_REWRITE); the faults and who makes them are in PROVIDERS.md 3.2
  *           and the fixtures. */
@@ -87,6 +87,8 @@ static bool is_said(const struct chat_event *event) {
     case CHAT_FINISH: return true;
     case CHAT_EXTRA: return event->place == CHAT_OF_MESSAGE || event->place == CHAT_OF_TOOL;
     case CHAT_START:
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED:
     case CHAT_USAGE:
     case CHAT_DONE:
     case CHAT_ERROR:
@@ -115,15 +117,83 @@ static void give_error(struct openai_read *x, enum fail why, struct span message
         openai_give(x, &(struct chat_event){.kind = CHAT_ERROR, .error = why, .message = message});
 }
 
+/* --- who is speaking --- */
+
+/* Notes a member of the answer as it will be written again: a string's content, `created` as
+ * digits, the fingerprint with its quotes for it may be null. Anything else is left out. */
+static void note_answer(struct openai_read *x, unsigned member, struct span value) {
+    bool text = value.p[0] == '"';
+    struct span content = text ? span_of(value.p + 1, value.n - 2) : SPAN("");
+    switch (member) {
+    case ID: x->answer.id = content; break;
+    case MODEL: x->answer.model = content; break;
+    case SERVICE_TIER: x->answer.service_tier = content; break;
+    case CREATED:
+        if (value.p[0] >= '0' && value.p[0] <= '9')
+            x->answer.created = value;
+        break;
+    case SYSTEM_FINGERPRINT:
+        if (text || span_eq(value, SPAN("null")))
+            x->answer.system_fingerprint = value;
+        break;
+    }
+}
+
+/* Reads from the choices, which come next, to the end of the text without giving anything: it must
+ * be whole, and some providers name themselves behind the choices. */
+static bool look_ahead(struct openai_read *x, const struct json *json) {
+    struct json ahead = *json;
+    struct json_token token;
+    struct span value;
+    if (!json_value(&ahead, &value))
+        return false;
+    x->choices = openai_says_something(value);
+    while (json_next(&ahead, &token) == JSON_KEY) {
+        unsigned member = openai_member(&token, top_names, TOP_COUNT);
+        if (!json_value(&ahead, &value))
+            return false;
+        note_answer(x, member, value);
+    }
+    return token.kind == JSON_OBJECT_END && json_next(&ahead, &token) == JSON_END;
+}
+
+/* Says who is speaking at the first chunk that has choices: Azure's first has none, and empty
+ * names. */
+static void start(struct openai_read *x) {
+    struct chat_reader *reader = x->reader;
+    struct arena *arena = reader->arena;
+    reader->started = true;
+    reader->answer = (struct chat_answer){
+        .id = arena_copy(arena, x->answer.id),
+        .model = arena_copy(arena, x->answer.model),
+        .created = arena_copy(arena, x->answer.created),
+        .service_tier = arena_copy(arena, x->answer.service_tier),
+        .system_fingerprint = arena_copy(arena, x->answer.system_fingerprint),
+    };
+    openai_give(x, &(struct chat_event){
+                       .kind = CHAT_START, .id = reader->answer.id, .name = reader->answer.model});
+}
+
 /* --- the object --- */
+
+static bool read_choices(struct openai_read *x, struct json *json) {
+    struct chat_reader *reader = x->reader;
+    if (!reader->content && !look_ahead(x, json))
+        return false;
+    if (!reader->started && x->choices)
+        start(x);
+    return openai_read_choices(x, json);
+}
 
 static bool read_member(struct openai_read *x, struct json *json, const struct json_token *key) {
     unsigned member = openai_member(key, top_names, TOP_COUNT);
     struct span value;
     if (member == CHOICES)
-        return openai_read_choices(x, json);
+        return read_choices(x, json);
     if (!json_value(json, &value))
         return false;
+    if (!x->reader->started)
+        note_answer(x, member, value);
     switch (member) {
     case USAGE: x->usage = value; break;
     case ERROR: x->error = value; break;
@@ -157,60 +227,6 @@ static bool read_object(struct openai_read *x, struct span data) {
         if (!read_member(x, &json, &token))
             return false;
     return token.kind == JSON_OBJECT_END && json_next(&json, &token) == JSON_END;
-}
-
-/* A member of the answer as it will be written again: a string's content, `created` as digits, the
- * fingerprint with its quotes for it may be null. Anything else is left out. */
-static struct span answer_member(unsigned member, const struct json_token *value) {
-    switch (member) {
-    case ID:
-    case MODEL:
-    case SERVICE_TIER: return value->kind == JSON_STRING ? value->raw : SPAN("");
-    case CREATED: return value->kind == JSON_NUMBER ? value->raw : SPAN("");
-    case SYSTEM_FINGERPRINT:
-        if (value->kind == JSON_STRING)
-            return span_of(value->raw.p - 1, value->raw.n + 2);
-        return value->kind == JSON_NULL ? value->raw : SPAN("");
-    }
-    return SPAN("");
-}
-
-/* Finds out who is speaking, from the first chunk that has choices: Azure's first has none, and
- * empty names. */
-static bool read_answer(struct openai_read *x, struct span data) {
-    struct chat_reader *reader = x->reader;
-    struct arena *arena = reader->arena;
-    struct span members[TOP_COUNT] = {{NULL, 0}}, choices = SPAN("");
-    struct json json;
-    struct json_token key, value;
-    json_init(&json, data);
-    json_next(&json, &key);
-    while (json_next(&json, &key) == JSON_KEY) {
-        unsigned member = openai_member(&key, top_names, TOP_COUNT);
-        if (member == CHOICES) {
-            if (!json_value(&json, &choices))
-                return false;
-            continue;
-        }
-        json_next(&json, &value);
-        if (!openai_skip(&json, &value))
-            return false;
-        if (member < TOP_COUNT)
-            members[member] = answer_member(member, &value);
-    }
-    if (!openai_says_something(choices))
-        return true;
-    reader->started = true;
-    reader->answer = (struct chat_answer){
-        .id = arena_copy(arena, members[ID]),
-        .model = arena_copy(arena, members[MODEL]),
-        .created = arena_copy(arena, members[CREATED]),
-        .service_tier = arena_copy(arena, members[SERVICE_TIER]),
-        .system_fingerprint = arena_copy(arena, members[SYSTEM_FINGERPRINT]),
-    };
-    openai_give(x, &(struct chat_event){
-                       .kind = CHAT_START, .id = reader->answer.id, .name = reader->answer.model});
-    return true;
 }
 
 /* --- usage --- */
@@ -345,13 +361,8 @@ static void end(struct openai_read *x) {
 }
 
 static bool read_data(struct openai_read *x, struct span data) {
-    struct chat_reader *reader = x->reader;
-    if (!reader->content && json_check(data, NULL, NULL) < 0)
-        return false;
-    if (!reader->started && data.p[0] == '{' && !read_answer(x, data))
-        return false;
     bool whole = read_object(x, data);
-    reader->finished = all_finished(reader);
+    x->reader->finished = all_finished(x->reader);
     return whole;
 }
 
@@ -366,9 +377,9 @@ static enum fail fault_of(const struct openai_read *x, struct span name, struct 
     return json_check(data, &at, NULL) < 0 && at == data.n ? FAIL_INCOMPLETE : FAIL_BAD_EVENT;
 }
 
-enum chat_relay openai_chat_read_event(struct chat_reader *reader, struct span name,
-                                       struct span data, struct chat_sink sink) {
-    struct openai_read x = {.reader = reader, .sink = sink};
+enum chat_relay openai_read_event(struct chat_reader *reader, enum openai_form form,
+                                  struct span name, struct span data, struct chat_sink sink) {
+    struct openai_read x = {.reader = reader, .sink = sink, .form = form};
     data = span_trim(data);
     if (reader->ended)
         return CHAT_DROP;
@@ -391,6 +402,11 @@ enum chat_relay openai_chat_read_event(struct chat_reader *reader, struct span n
     return settle(&x, data);
 }
 
+enum chat_relay openai_chat_read_event(struct chat_reader *reader, struct span name,
+                                       struct span data, struct chat_sink sink) {
+    return openai_read_event(reader, OPENAI_CHAT, name, data, sink);
+}
+
 void openai_chat_read_end(struct chat_reader *reader, struct chat_sink sink) {
     end(&(struct openai_read){.reader = reader, .sink = sink});
 }
@@ -406,8 +422,9 @@ static void end_body(struct openai_read *x) {
         give_error(x, FAIL_EMPTY, SPAN(""));
 }
 
-void openai_chat_read_body(struct chat_reader *reader, struct span body, struct chat_sink sink) {
-    struct openai_read x = {.reader = reader, .sink = sink, .whole = true};
+void openai_read_body(struct chat_reader *reader, enum openai_form form, struct span body,
+                      struct chat_sink sink) {
+    struct openai_read x = {.reader = reader, .sink = sink, .form = form, .whole = true};
     struct chat_error error;
     if (reader->ended)
         return;
@@ -431,4 +448,8 @@ void openai_chat_read_body(struct chat_reader *reader, struct span body, struct 
               : error.message.n     ? FAIL_ERROR_EVENT
                                     : FAIL_BAD_EVENT;
     give_error(&x, why, error.message);
+}
+
+void openai_chat_read_body(struct chat_reader *reader, struct span body, struct chat_sink sink) {
+    openai_read_body(reader, OPENAI_CHAT, body, sink);
 }

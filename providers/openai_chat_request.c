@@ -1,9 +1,9 @@
-/* openai_chat_request.c - reads a client's chat request: what the router needs, and where it
- * stands. (pure)
+/* openai_chat_request.c - reads a client's chat request, or one for completions: what the router
+ * needs, and where it stands. (pure)
  *
  * Owns:     nothing; spans point into the body, decoded or collected things lie in the arena.
  * Promises: one pass over the body. What is accepted is valid JSON with one model, one non-empty
- *           list of messages, and no member twice that hedgerow reads or edits: two parties that
+ *           list of messages or one prompt, and no member twice that hedgerow reads or edits: two parties that
  *           pick different ones of a pair would see different requests.
  * Refuses:  the rest, with a sentence that says what to do. Members that hedgerow has no use for
  *           are the provider's to judge. */
@@ -35,6 +35,8 @@ enum {
     SAFETY_IDENTIFIER,
     PROMPT_CACHE_KEY,
     AUDIO,
+    PROMPT,
+    BEST_OF,
     TOP_COUNT
 };
 static const struct span top_names[TOP_COUNT] = {
@@ -51,9 +53,16 @@ static const struct span top_names[TOP_COUNT] = {
     [SAFETY_IDENTIFIER] = SPAN_CONST("safety_identifier"),
     [PROMPT_CACHE_KEY] = SPAN_CONST("prompt_cache_key"),
     [AUDIO] = SPAN_CONST("audio"),
+    [PROMPT] = SPAN_CONST("prompt"),
+    [BEST_OF] = SPAN_CONST("best_of"),
 };
+/* Members that mean nothing in the other form. */
+#define CHAT_MEMBERS \
+    (1u << MESSAGES | 1u << MAX_COMPLETION_TOKENS | 1u << TOOLS | 1u << FUNCTIONS | 1u << AUDIO)
+#define COMPLETION_MEMBERS (1u << PROMPT | 1u << BEST_OF)
 
 struct reading {
+    enum openai_form form;
     struct json json;
     struct arena *arena;
     struct chat_request *req;
@@ -63,6 +72,8 @@ struct reading {
     uint64_t prefix;     /* hash of the leading messages */
     bool prefix_done; /* the first user message was hashed: what follows changes with every turn */
     bool audio_container; /* audio output in a format that cannot be streamed */
+    unsigned prompts;     /* each has its own choices */
+    uint64_t best_of;     /* of more than one only the best is given, which is known at the end */
     struct span cache_key;
 };
 
@@ -332,11 +343,72 @@ static int read_audio(struct reading *x) {
     return 0;
 }
 
+/* An array of texts, of tokens or of token lists: how many prompts it is, and how long. */
+static int read_prompts(struct reading *x) {
+    struct json *json = &x->json;
+    struct json_token token;
+    uint64_t tokens = 0;
+    unsigned prompts = 0;
+    while (json_next(json, &token) != JSON_ARRAY_END) {
+        if (token.kind == JSON_ERROR)
+            return refuse_json(x);
+        if (token.kind == JSON_NUMBER) {
+            tokens++;
+            continue;
+        }
+        if (token.kind != JSON_STRING && token.kind != JSON_ARRAY)
+            return refuse(x, top_names[PROMPT],
+                          SPAN("Give `prompt` as a string, an array of strings or of tokens."));
+        if (prompts++ == CHOICES_MAX)
+            return refuse(x, top_names[PROMPT],
+                          arena_printf(x->arena,
+                                       "`prompt` has more than %d prompts; send them in "
+                                       "several requests.",
+                                       CHOICES_MAX));
+        if (token.kind == JSON_STRING) {
+            x->text_bytes += token.raw.n;
+            continue;
+        }
+        while (json_next(json, &token) == JSON_NUMBER)
+            tokens++;
+        if (token.kind == JSON_ERROR)
+            return refuse_json(x);
+        if (token.kind != JSON_ARRAY_END)
+            return refuse(x, top_names[PROMPT], SPAN("Give tokens in `prompt` as numbers."));
+    }
+    x->text_bytes += tokens * BYTES_PER_TOKEN;
+    x->prompts = prompts ? prompts : 1;
+    if (!prompts && !tokens)
+        return refuse(x, top_names[PROMPT], SPAN("Give at least one text in `prompt`."));
+    return 0;
+}
+
+static int read_prompt(struct reading *x) {
+    struct json *json = &x->json;
+    struct json ahead = *json;
+    struct json_token token;
+    struct span value;
+    int rc = 0;
+    if (json_next(json, &token) == JSON_ARRAY)
+        rc = read_prompts(x);
+    else if (token.kind == JSON_STRING)
+        x->text_bytes += token.raw.n;
+    else if (token.kind == JSON_ERROR)
+        rc = refuse_json(x);
+    else
+        rc = refuse(x, top_names[PROMPT],
+                    SPAN("Give `prompt` as a string, an array of strings or of tokens."));
+    if (rc == 0 && json_value(&ahead, &value))
+        x->prefix = hash_message(value);
+    return rc;
+}
+
 static int read_member(struct reading *x, const struct json_token *key) {
     struct chat_request *req = x->req;
     unsigned member = openai_member(key, top_names, TOP_COUNT);
+    unsigned foreign = x->form == OPENAI_CHAT ? COMPLETION_MEMBERS : CHAT_MEMBERS;
     struct span unused;
-    if (member == TOP_COUNT)
+    if (member == TOP_COUNT || foreign & 1u << member)
         return json_value(&x->json, &unused) ? 0 : refuse_json(x);
     if (x->seen & 1u << member)
         return refuse(x, top_names[member],
@@ -367,6 +439,8 @@ static int read_member(struct reading *x, const struct json_token *key) {
     case SAFETY_IDENTIFIER: return read_name(x, &req->user);
     case PROMPT_CACHE_KEY: return read_name(x, &x->cache_key);
     case AUDIO: return read_audio(x);
+    case PROMPT: return read_prompt(x);
+    case BEST_OF: return read_count(x, top_names[BEST_OF], UINT32_MAX, &x->best_of);
     }
     return 0;
 }
@@ -376,7 +450,10 @@ static int check_whole(struct reading *x) {
     if (!req->model_value.p)
         return refuse(x, top_names[MODEL],
                       SPAN("`model` is missing; give the name of a model, see GET /v1/models."));
-    if (!(x->seen & 1u << MESSAGES))
+    if (x->form == OPENAI_COMPLETION && !(x->seen & 1u << PROMPT))
+        return refuse(x, top_names[PROMPT],
+                      SPAN("`prompt` is missing; give a text for the model to go on with."));
+    if (x->form == OPENAI_CHAT && !(x->seen & 1u << MESSAGES))
         return refuse(x, top_names[MESSAGES],
                       SPAN("`messages` is missing; give an array with at least one message."));
     /* Some servers read one, some the other; careful clients say the same in both. */
@@ -384,6 +461,13 @@ static int check_whole(struct reading *x) {
         !span_eq(req->max_tokens_value, req->max_completion_tokens_value))
         return refuse(x, top_names[MAX_TOKENS],
                       SPAN("`max_tokens` and `max_completion_tokens` differ; give one of them."));
+    if (req->choices > CHOICES_MAX / x->prompts)
+        return refuse(x, top_names[N],
+                      arena_printf(x->arena,
+                                   "`n` for each prompt makes more than %d choices; ask "
+                                   "for fewer.",
+                                   CHOICES_MAX));
+    req->choices *= x->prompts;
     /* A null or an empty object asks for nothing. OpenAI refuses the rest in the same way. */
     if (!req->stream && openai_says_something(req->stream_options_value))
         return refuse(
@@ -392,9 +476,10 @@ static int check_whole(struct reading *x) {
     return 0;
 }
 
-int openai_chat_read_request(struct span body, struct arena *arena, struct chat_request *req,
-                             struct span *why, struct span *param) {
-    struct reading x = {.arena = arena, .req = req, .why = why, .param = param};
+int openai_read_request(enum openai_form form, struct span body, struct arena *arena,
+                        struct chat_request *req, struct span *why, struct span *param) {
+    struct reading x = {
+        .form = form, .arena = arena, .req = req, .why = why, .param = param, .prompts = 1};
     struct json_token token;
     *req = (struct chat_request){.body = body, .choices = 1};
     *why = *param = SPAN("");
@@ -415,8 +500,13 @@ int openai_chat_read_request(struct span body, struct arena *arena, struct chat_
     int rc = check_whole(&x);
     if (rc < 0)
         return rc;
-    req->whole_only = x.audio_container && !req->stream;
+    req->whole_only = (x.audio_container || x.best_of > 1) && !req->stream;
     req->input_tokens_estimate = max_u64(x.text_bytes / BYTES_PER_TOKEN, 1);
     req->prefix_hash = mix(mix(span_hash(req->model), x.prefix), span_hash(x.cache_key));
     return 0;
+}
+
+int openai_chat_read_request(struct span body, struct arena *arena, struct chat_request *req,
+                             struct span *why, struct span *param) {
+    return openai_read_request(OPENAI_CHAT, body, arena, req, why, param);
 }

@@ -3,6 +3,9 @@
  *
  *     data: {id,object,created,model,choices:[{index,delta:{role,content:""},finish_reason:null}]}
  *     data: ... delta:{content:".."} ...                one chunk per canonical event
+ *     data: ... delta:{thinking_blocks:[{type,thinking:"",signature}]} ...      what Claude wants
+ *     data: ... delta:{tool_calls:[{index,extra_content:{google:{thought_signature}}}]} ... back,
+ *                                                       and Gemini, in the spelling of their gateways
  *     data: ... delta:{},finish_reason:"stop" ...
  *     data: ... choices:[],usage:{..}                   only if the client asked
  *     data: [DONE]
@@ -19,10 +22,11 @@
 #include "core/base.h"
 #include "core/limits.h"
 
-/* A made-up tool call id ends with this much of the answer's id. */
-#define CALL_ID_TAIL 24
+/* A foreign answer's id that is longer is no id: it is cut, the same in each chunk. */
+#define ANSWER_ID_MAX 256
 
-#define CHUNK SPAN("chat.completion.chunk")
+#define CHUNK     SPAN("chat.completion.chunk")
+#define ID_PREFIX SPAN("chatcmpl-")
 
 /* --- shared with the whole body --- */
 
@@ -63,7 +67,21 @@ struct chat_said *openai_said(struct chat_writer *writer, unsigned index) {
     return &writer->choices[index];
 }
 
-void openai_take_answer(struct chat_writer *writer, const struct chat_event *event) {
+/* The id of another dialect's answer (msg_..., Gemini's) in the form that clients of this one know.
+ * Who speaks this dialect says when it was created, and his id must stay: chunks with it may have
+ * been relayed as they came. */
+static struct span own_id(struct chat_writer *writer, const struct chat_answer *answer,
+                          struct span prefix) {
+    if (!answer->id.n || answer->created.n || span_starts(answer->id, prefix))
+        return arena_copy(writer->arena, answer->id);
+    struct span id = arena_printf(writer->arena, "%.*s%.*s", (int)prefix.n, prefix.p,
+                                  (int)min_size(answer->id.n, ANSWER_ID_MAX), answer->id.p);
+    writer->full |= !id.p;
+    return id;
+}
+
+void openai_take_answer(struct chat_writer *writer, const struct chat_event *event,
+                        struct span id_prefix) {
     const struct chat_answer *answer = event->answer;
     struct arena *arena = writer->arena;
     if (writer->started)
@@ -71,7 +89,7 @@ void openai_take_answer(struct chat_writer *writer, const struct chat_event *eve
     if (answer && (answer->id.n || answer->model.n)) {
         writer->started = true;
         writer->answer = (struct chat_answer){
-            .id = arena_copy(arena, answer->id),
+            .id = own_id(writer, answer, id_prefix),
             .model = arena_copy(arena, answer->model),
             .created = arena_copy(arena, answer->created),
             .service_tier = arena_copy(arena, answer->service_tier),
@@ -79,7 +97,7 @@ void openai_take_answer(struct chat_writer *writer, const struct chat_event *eve
         };
     } else if (event->kind == CHAT_START) {
         writer->started = true;
-        writer->answer.id = arena_copy(arena, event->id);
+        writer->answer.id = own_id(writer, &(struct chat_answer){.id = event->id}, id_prefix);
         writer->answer.model = arena_copy(arena, event->name);
     }
 }
@@ -146,33 +164,43 @@ void openai_write_usage(const struct chat_usage *usage, struct json_out *out) {
     json_out_object_end(out);
 }
 
-void openai_write_call_id(const struct chat_writer *writer, unsigned choice, unsigned tool,
-                          struct json_out *out) {
-    struct span id = writer->answer.id.n ? writer->answer.id : writer->id;
-    char text[CALL_ID_TAIL + 40], *p = text + CALL_ID_TAIL, numbers[32];
-    /* From the end of the id, where ids differ, and only what any client takes. */
-    for (size_t i = id.n; i-- > 0 && p > text;) {
-        char c = id.p[i];
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-            *--p = c;
+void openai_write_call_id(const struct chat_writer *writer, struct span id, unsigned choice,
+                          unsigned tool, struct json_out *out) {
+    char text[CHAT_CALL_ID_BYTES];
+    json_out_key(out, SPAN("id"));
+    if (!id.n)
+        id = chat_call_id(writer->answer.id.n ? writer->answer.id : writer->id, choice, tool, text);
+    json_out_escaped(out, id);
+}
+
+void openai_write_thinking(const struct openai_thought *thought, struct span thinking,
+                           struct json_out *out) {
+    json_out_object(out);
+    if (thought->redacted) {
+        write_member(out, SPAN("type"), SPAN("redacted_thinking"));
+        write_member(out, SPAN("data"), thought->proof);
+    } else {
+        write_member(out, SPAN("type"), SPAN("thinking"));
+        write_member(out, SPAN("thinking"), thinking);
+        write_member(out, SPAN("signature"), thought->proof);
     }
-    unsigned numbers_len = 0;
-    unsigned parts[] = {choice, tool};
-    for (unsigned i = 0; i < countof(parts); i++) {
-        char digits[12], *d = digits + sizeof digits;
-        unsigned value = parts[i];
-        do
-            *--d = (char)('0' + value % 10);
-        while (value /= 10);
-        numbers[numbers_len++] = '_';
-        memcpy(numbers + numbers_len, d, (size_t)(digits + sizeof digits - d));
-        numbers_len += (unsigned)(digits + sizeof digits - d);
-    }
-    json_out_string_begin(out);
-    json_out_string_part(out, SPAN("call_"), true);
-    json_out_string_part(out, span_of(p, (size_t)(text + CALL_ID_TAIL - p)), true);
-    json_out_string_part(out, span_of(numbers, numbers_len), true);
-    json_out_string_end(out);
+    json_out_object_end(out);
+}
+
+void openai_write_thought_signature(struct span signature, struct json_out *out) {
+    json_out_key(out, SPAN("extra_content"));
+    json_out_object(out);
+    json_out_key(out, SPAN("google"));
+    json_out_object(out);
+    write_member(out, SPAN("thought_signature"), signature);
+    json_out_object_end(out);
+    json_out_object_end(out);
+}
+
+bool openai_keeps_proof(const struct chat_event *event) {
+    if (event->signer == CHAT_SIGNER_ANTHROPIC)
+        return event->kind == CHAT_REDACTED || !event->of_tool;
+    return event->signer == CHAT_SIGNER_GOOGLE && event->kind == CHAT_SIGNATURE && event->of_tool;
 }
 
 /* --- chunks --- */
@@ -263,11 +291,7 @@ static void write_tool(const struct chat_writer *writer, const struct chat_event
     bool start = event->kind == CHAT_TOOL_START;
     tool_begin(writer, event, out);
     if (start) {
-        json_out_key(out, SPAN("id"));
-        if (event->id.n)
-            json_out_escaped(out, event->id);
-        else
-            openai_write_call_id(writer, event->choice, event->tool, out);
+        openai_write_call_id(writer, event->id, event->choice, event->tool, out);
         write_member(out, SPAN("type"), event->custom ? SPAN("custom") : SPAN("function"));
     }
     json_out_key(out, event->custom ? SPAN("custom") : SPAN("function"));
@@ -311,11 +335,33 @@ static void write_extra(struct chat_writer *writer, const struct chat_event *eve
     }
 }
 
+/* What its maker wants back with the next request. */
+static void write_proof(struct chat_writer *writer, const struct chat_event *event,
+                        struct json_out *out) {
+    if (!openai_keeps_proof(event))
+        return;
+    write_role(writer, event, out);
+    if (event->of_tool) {
+        tool_begin(writer, event, out);
+        openai_write_thought_signature(event->text, out);
+        tool_end(writer, out);
+        return;
+    }
+    struct openai_thought thought = {.redacted = event->kind == CHAT_REDACTED,
+                                     .proof = event->text};
+    chunk_begin(writer, event->choice, out);
+    json_out_key(out, SPAN("thinking_blocks"));
+    json_out_array(out);
+    openai_write_thinking(&thought, SPAN(""), out);
+    json_out_array_end(out);
+    chunk_end_plain(writer, out);
+}
+
 static void write_usage_chunk(const struct chat_writer *writer, const struct chat_usage *usage,
-                              struct json_out *out) {
+                              struct span object, struct json_out *out) {
     json_out_raw(out, SPAN("data: "));
     json_out_object(out);
-    openai_write_head(writer, CHUNK, out);
+    openai_write_head(writer, object, out);
     openai_write_tail(writer, out);
     json_out_key(out, SPAN("choices"));
     json_out_array(out);
@@ -326,16 +372,17 @@ static void write_usage_chunk(const struct chat_writer *writer, const struct cha
     json_out_raw(out, SPAN("\n\n"));
 }
 
-static void write_end(const struct chat_writer *writer, const struct chat_usage *usage,
-                      struct json_out *out) {
+void openai_write_end(struct chat_writer *writer, const struct chat_usage *usage,
+                      struct span object, struct json_out *out) {
     if (writer->include_usage && usage->known)
-        write_usage_chunk(writer, usage, out);
+        write_usage_chunk(writer, usage, object, out);
     json_out_raw(out, SPAN("data: [DONE]\n\n"));
+    writer->full |= out->full;
 }
 
 void openai_chat_write_event(struct chat_writer *writer, const struct chat_event *event,
                              struct json_out *out) {
-    openai_take_answer(writer, event);
+    openai_take_answer(writer, event, ID_PREFIX);
     switch (event->kind) {
     case CHAT_TEXT:
         write_role(writer, event, out);
@@ -349,6 +396,8 @@ void openai_chat_write_event(struct chat_writer *writer, const struct chat_event
         write_role(writer, event, out);
         write_text(writer, event, SPAN("refusal"), out);
         break;
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED: write_proof(writer, event, out); break;
     case CHAT_TOOL_START:
     case CHAT_TOOL_ARGS:
         write_role(writer, event, out);
@@ -367,7 +416,7 @@ void openai_chat_write_event(struct chat_writer *writer, const struct chat_event
         chunk_end(writer, SPAN("null"), event->finish, out);
         break;
     case CHAT_USAGE: openai_take_usage(writer, &event->usage); break;
-    case CHAT_DONE: write_end(writer, &writer->usage, out); break;
+    case CHAT_DONE: openai_write_end(writer, &writer->usage, CHUNK, out); break;
     case CHAT_START:
     case CHAT_ERROR:
     case CHAT_OTHER: break;
@@ -378,7 +427,7 @@ void openai_chat_write_event(struct chat_writer *writer, const struct chat_event
 void openai_chat_write_done(struct chat_writer *writer, const struct chat_reader *reader,
                             struct json_out *out) {
     static const struct chat_usage none;
-    openai_take_answer(writer, &(struct chat_event){.kind = CHAT_DONE, .answer = &reader->answer});
-    write_end(writer, reader->usage_chunk ? &none : &reader->usage, out);
-    writer->full |= out->full;
+    openai_take_answer(writer, &(struct chat_event){.kind = CHAT_DONE, .answer = &reader->answer},
+                       ID_PREFIX);
+    openai_write_end(writer, reader->usage_chunk ? &none : &reader->usage, CHUNK, out);
 }

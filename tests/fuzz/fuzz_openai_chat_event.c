@@ -1,5 +1,6 @@
 /* fuzz_openai_chat_event.c - provider streams, from their bytes to what the client gets. The first
- * byte of the input says whether the client asked for usage. Held to:
+ * byte of the input says whether the client asked for usage, and whether it is a chat or one of the
+ * old completions, which are read by the same files. Held to:
  *   - the same events and the same relayed bytes however the stream is cut in two;
  *   - exactly one DONE or ERROR, and nothing after it;
  *   - what is relayed is valid JSON, event for event, and read again there is nothing left to mend
@@ -12,8 +13,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
+/* Bits of the first byte. */
+#define USAGE      1
+#define COMPLETION 2
+
 #define INPUT_MAX  2048
 #define EVENTS_MAX (INPUT_MAX * 2)
+
+static const struct dialect *dialect; /* of the input at hand */
 
 struct run {
     struct memory memory;
@@ -46,7 +53,7 @@ static void on_event(void *owner, const struct chat_event *event) {
         log_span(r, event->name);
         json_out_raw(&r->log, span_str(chat_finish_name(event->finish)));
     }
-    dialect_openai_chat.collect(&r->body, event);
+    dialect->collect(&r->body, event);
     CHECK(r->event_count < EVENTS_MAX);
     r->events[r->event_count++] = *event;
 }
@@ -59,11 +66,11 @@ static void run_init(struct run *r, bool usage) {
     struct chat_request req = {.model = SPAN("m"), .include_usage = usage};
     memory_init(&r->memory, (size_t)1 << 30, 0);
     arena_init(&r->arena, &r->memory);
-    dialect_openai_chat.reader_init(&r->reader, &r->arena);
+    dialect->reader_init(&r->reader, &r->arena);
     r->reader.want_usage = usage;
     r->reader.strip_usage = !usage;
-    dialect_openai_chat.writer_init(&r->writer, &r->arena, &req);
-    dialect_openai_chat.writer_init(&r->body, &r->arena, &req);
+    dialect->writer_init(&r->writer, &r->arena, &req);
+    dialect->writer_init(&r->body, &r->arena, &req);
     json_out_arena(&r->log, &r->arena, 0);
     json_out_arena(&r->relayed, &r->arena, 0);
     r->event_count = r->ends = r->rewrites = 0;
@@ -78,9 +85,9 @@ static void run_fini(struct run *r) {
 static void finish_events(struct run *r) {
     for (unsigned i = 0; i < r->event_count; i++) {
         if (r->events[i].kind == CHAT_DONE)
-            dialect_openai_chat.write_done(&r->writer, &r->reader, &r->relayed);
+            dialect->write_done(&r->writer, &r->reader, &r->relayed);
         if (r->events[i].kind == CHAT_ERROR)
-            dialect_openai_chat.write_error_event(r->events[i].error, SPAN(""), &r->relayed);
+            dialect->write_error_event(r->events[i].error, SPAN(""), &r->relayed);
     }
     r->event_count = 0;
 }
@@ -92,8 +99,7 @@ static void read_one(struct run *r, const struct sse_event *event) {
     long n = sse_join(event, joined, sizeof joined);
     CHECK(n >= 0);
     struct span data = span_of(joined, (size_t)n);
-    enum chat_relay relay =
-        dialect_openai_chat.read_event(&r->reader, event->name, data, sink_of(r));
+    enum chat_relay relay = dialect->read_event(&r->reader, event->name, data, sink_of(r));
     if (relay == CHAT_AS_IS) {
         CHECK(json_check(data, NULL, NULL) == 0 && !memchr(data.p, '\n', data.n));
         json_out_raw(&r->relayed, SPAN("data: "));
@@ -102,7 +108,7 @@ static void read_one(struct run *r, const struct sse_event *event) {
     }
     r->rewrites += relay == CHAT_REWRITE;
     for (unsigned i = 0; relay == CHAT_REWRITE && i < r->event_count; i++)
-        dialect_openai_chat.write_event(&r->writer, &r->events[i], &r->relayed);
+        dialect->write_event(&r->writer, &r->events[i], &r->relayed);
     finish_events(r);
 }
 
@@ -123,7 +129,7 @@ static void run_stream(struct run *r, struct span in, size_t cut) {
         read_one(r, &event);
         at += (size_t)used;
     }
-    dialect_openai_chat.read_end(&r->reader, sink_of(r));
+    dialect->read_end(&r->reader, sink_of(r));
     finish_events(r);
     CHECK(r->ends == 1);
 }
@@ -145,7 +151,7 @@ static void check_relayed(struct span relayed) {
 static void check_body(struct run *r) {
     struct json_out out;
     json_out_arena(&out, &r->arena, 0);
-    dialect_openai_chat.write_body(&r->body, &out);
+    dialect->write_body(&r->body, &out);
     CHECK(!r->body.full && json_check(json_out_span(&out), NULL, NULL) == 0);
 }
 
@@ -153,7 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static struct run whole, other;
     if (size < 1 || size > INPUT_MAX)
         return 0;
-    bool usage = bytes[0] & 1;
+    bool usage = bytes[0] & USAGE;
+    dialect = bytes[0] & COMPLETION ? &dialect_openai_completions : &dialect_openai_chat;
     struct span in = span_of((const char *)bytes + 1, size - 1);
     run_init(&whole, usage);
     run_stream(&whole, in, in.n);
@@ -175,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     }
     /* As one body it is some error or an answer, and that is all. */
     run_init(&other, usage);
-    dialect_openai_chat.read_body(&other.reader, in, sink_of(&other));
+    dialect->read_body(&other.reader, in, sink_of(&other));
     CHECK(other.ends == 1);
     check_body(&other);
     run_fini(&other);

@@ -3,7 +3,7 @@
  *
  * The log has one word per event:
  *     start(ID,MODEL) text0(..) reason0(..) refusal0(..) call0.1(ID,NAME,ARGS) args0.1(..)
- *     media0(NAME=JSON) extra0(NAME=JSON) finish0(stop) usage(IN,OUT,CACHED,REASONING) done
+ *     signature0(..) redacted0(..) media0(NAME=JSON) extra0(NAME=JSON) finish0(stop) usage(IN,OUT,CACHED,REASONING) done
  *     error(FAIL,MESSAGE) other */
 #ifndef TESTS_UNIT_PROVIDERS_TAPE_H
 #define TESTS_UNIT_PROVIDERS_TAPE_H
@@ -16,6 +16,7 @@
 #define TAPE_EVENTS_MAX 600
 
 struct tape {
+    const struct dialect *dialect;
     struct memory memory;
     struct arena arena;
     struct chat_reader reader;
@@ -66,6 +67,14 @@ static inline void tape_log_event(struct tape *t, const struct chat_event *e) {
         tape_log(t, "refusal%u(", e->choice);
         tape_log_span(t, e->text, ")");
         break;
+    case CHAT_SIGNATURE:
+        tape_log(t, "signature%u(", e->choice);
+        tape_log_span(t, e->text, ")");
+        break;
+    case CHAT_REDACTED:
+        tape_log(t, "redacted%u(", e->choice);
+        tape_log_span(t, e->text, ")");
+        break;
     case CHAT_TOOL_START:
         tape_log(t, "%s%u.%u(", e->custom ? "custom" : "call", e->choice, e->tool);
         tape_log_span(t, e->id, ",");
@@ -107,7 +116,7 @@ static inline void tape_on_event(void *owner, const struct chat_event *event) {
     t->ended |= event->kind == CHAT_DONE || event->kind == CHAT_ERROR;
     if (event->kind == CHAT_ERROR)
         t->error = event->error;
-    dialect_openai_chat.collect(&t->body, event);
+    t->dialect->collect(&t->body, event);
     if (t->event_count < TAPE_EVENTS_MAX)
         t->events[t->event_count++] = *event;
     else
@@ -119,21 +128,24 @@ static inline struct chat_sink tape_sink(struct tape *t) {
 }
 
 /* usage: the client asked for the usage chunk. */
-static inline struct tape *tape_new(bool usage) {
+static inline struct tape *tape_of(const struct dialect *dialect, bool usage) {
     struct tape *t = calloc(1, sizeof *t);
+    t->dialect = dialect;
     struct chat_request req = {.model = SPAN("asked"), .include_usage = usage};
     memory_init(&t->memory, (size_t)256 << 20, 0);
     arena_init(&t->arena, &t->memory);
-    dialect_openai_chat.reader_init(&t->reader, &t->arena);
+    t->dialect->reader_init(&t->reader, &t->arena);
     t->reader.want_usage = usage;
     t->reader.strip_usage = !usage;
-    dialect_openai_chat.writer_init(&t->writer, &t->arena, &req);
-    dialect_openai_chat.writer_init(&t->body, &t->arena, &req);
+    t->dialect->writer_init(&t->writer, &t->arena, &req);
+    t->dialect->writer_init(&t->body, &t->arena, &req);
     t->writer.created_s = t->body.created_s = 1700000000;
     json_out_arena(&t->log, &t->arena, 0);
     json_out_arena(&t->relayed, &t->arena, 0);
     return t;
 }
+
+static inline struct tape *tape_new(bool usage) { return tape_of(&dialect_openai_chat, usage); }
 
 static inline void tape_free(struct tape *t) {
     arena_fini(&t->arena);
@@ -144,16 +156,16 @@ static inline void tape_free(struct tape *t) {
 static inline void tape_close(struct tape *t) {
     for (unsigned i = 0; i < t->event_count; i++) {
         if (t->events[i].kind == CHAT_DONE)
-            dialect_openai_chat.write_done(&t->writer, &t->reader, &t->relayed);
+            t->dialect->write_done(&t->writer, &t->reader, &t->relayed);
         if (t->events[i].kind == CHAT_ERROR)
-            dialect_openai_chat.write_error_event(t->events[i].error, SPAN(""), &t->relayed);
+            t->dialect->write_error_event(t->events[i].error, SPAN(""), &t->relayed);
     }
     t->event_count = 0;
 }
 
 /* One event's data, and what the relay does with it. */
 static inline void tape_data(struct tape *t, struct span name, struct span data) {
-    enum chat_relay relay = dialect_openai_chat.read_event(&t->reader, name, data, tape_sink(t));
+    enum chat_relay relay = t->dialect->read_event(&t->reader, name, data, tape_sink(t));
     t->verdicts[t->verdict_count++] = "ADR"[relay];
     if (relay == CHAT_AS_IS) {
         json_out_raw(&t->relayed, SPAN("data: "));
@@ -161,17 +173,17 @@ static inline void tape_data(struct tape *t, struct span name, struct span data)
         json_out_raw(&t->relayed, SPAN("\n\n"));
     }
     for (unsigned i = 0; relay == CHAT_REWRITE && i < t->event_count; i++)
-        dialect_openai_chat.write_event(&t->writer, &t->events[i], &t->relayed);
+        t->dialect->write_event(&t->writer, &t->events[i], &t->relayed);
     tape_close(t);
 }
 
 static inline void tape_end(struct tape *t) {
-    dialect_openai_chat.read_end(&t->reader, tape_sink(t));
+    t->dialect->read_end(&t->reader, tape_sink(t));
     tape_close(t);
 }
 
 static inline void tape_body(struct tape *t, struct span body) {
-    dialect_openai_chat.read_body(&t->reader, body, tape_sink(t));
+    t->dialect->read_body(&t->reader, body, tape_sink(t));
     t->event_count = 0;
 }
 

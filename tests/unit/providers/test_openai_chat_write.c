@@ -67,7 +67,8 @@ TEST(a_stream_from_events) {
               "{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"function\",\"function\":{"
               "\"name\":\"f\",\"arguments\":\"\"}}]}" TAIL HEAD
               "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]}" TAIL HEAD
-              "{\"tool_calls\":[{\"index\":1,\"id\":\"call_chatcmpl_0_1\",\"type\":\"function\","
+              "{\"tool_calls\":[{\"index\":1,\"id\":\"call_f28a5b66daec55f300000001\",\"type\":"
+              "\"function\","
               "\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]}" TAIL},
         {"a custom call",
          false,
@@ -84,6 +85,34 @@ TEST(a_stream_from_events) {
           E(CHAT_REASONING, .text = SPAN_CONST("b"), .name = SPAN_CONST("reasoning"))},
          2,
          HEAD "{\"reasoning_content\":\"a\"}" TAIL HEAD "{\"reasoning\":\"b\"}" TAIL},
+        {"what Claude wants back, and nobody else's proofs",
+         false,
+         {E(CHAT_SIGNATURE, .text = SPAN_CONST("S\\/1"), .signer = CHAT_SIGNER_ANTHROPIC,
+            .continued = true),
+          E(CHAT_REDACTED, .text = SPAN_CONST("R"), .signer = CHAT_SIGNER_ANTHROPIC),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("x"), .signer = CHAT_SIGNER_OPENAI),
+          E(CHAT_REDACTED, .text = SPAN_CONST("x"), .signer = CHAT_SIGNER_OPENAI),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("x"), .signer = CHAT_SIGNER_GOOGLE),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("x"))},
+         6,
+         HEAD
+         "{\"thinking_blocks\":[{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"S\\/1\"}]"
+         "}" TAIL HEAD
+         "{\"thinking_blocks\":[{\"type\":\"redacted_thinking\",\"data\":\"R\"}]}" TAIL},
+        {"what Gemini wants back",
+         false,
+         {E(CHAT_SIGNATURE, .text = SPAN_CONST("G"), .signer = CHAT_SIGNER_GOOGLE, .tool = 1,
+            .of_tool = true)},
+         1,
+         HEAD
+         "{\"role\":\"assistant\",\"content\":null}" TAIL HEAD
+         "{\"tool_calls\":[{\"index\":1,\"extra_content\":{\"google\":{\"thought_signature\":\"G\""
+         "}}}]}" TAIL},
+        {"a stop sequence is nobody's business here",
+         false,
+         {E(CHAT_FINISH, .finish = CHAT_FINISH_STOP, .text = SPAN_CONST("END"), .continued = true)},
+         1,
+         HEAD "{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"},
         {"refusal",
          false,
          {E(CHAT_REFUSAL, .text = SPAN_CONST("No"), .continued = true)},
@@ -275,7 +304,43 @@ TEST(whole_bodies_from_events) {
          BODY("{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,"
               "\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
               "\"arguments\":\"{\\\"a\\\":1}\"},\"extra_content\":{\"s\":1}},{\"id\":\"call_"
-              "chatcmpl_0_1\",\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"x\"}}]},"
+              "f28a5b66daec55f300000001\",\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":"
+              "\"x\"}}]},"
+              "\"logprobs\":null,\"finish_reason\":\"tool_calls\"}",
+              "")},
+        {"each signature with its reasoning",
+         {E(CHAT_REASONING, .text = SPAN_CONST("on")), E(CHAT_REASONING, .text = SPAN_CONST("e")),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("S1"), .signer = CHAT_SIGNER_ANTHROPIC),
+          E(CHAT_REDACTED, .text = SPAN_CONST("R"), .signer = CHAT_SIGNER_ANTHROPIC),
+          E(CHAT_REASONING, .text = SPAN_CONST("two")),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("S2"), .signer = CHAT_SIGNER_ANTHROPIC),
+          E(CHAT_FINISH, .finish = CHAT_FINISH_STOP)},
+         7,
+         BODY(MESSAGE(
+                  "\"content\":\"\",\"refusal\":null,\"reasoning_content\":\"onetwo\","
+                  "\"thinking_blocks\":[{\"type\":\"thinking\",\"thinking\":\"one\",\"signature\":"
+                  "\"S1\"},{\"type\":\"redacted_thinking\",\"data\":\"R\"},{\"type\":\"thinking\","
+                  "\"thinking\":\"two\",\"signature\":\"S2\"}]"),
+              "")},
+        {"a signature alone, as models give that hide their reasoning",
+         {E(CHAT_SIGNATURE, .text = SPAN_CONST("S"), .signer = CHAT_SIGNER_ANTHROPIC),
+          E(CHAT_TEXT, .text = SPAN_CONST("a")), E(CHAT_FINISH, .finish = CHAT_FINISH_STOP)},
+         3,
+         BODY(MESSAGE(
+                  "\"content\":\"a\",\"refusal\":null,\"thinking_blocks\":[{\"type\":\"thinking\","
+                  "\"thinking\":\"\",\"signature\":\"S\"}]"),
+              "")},
+        {"a call with Gemini's signature",
+         {E(CHAT_TOOL_START, .id = SPAN_CONST("t1"), .name = SPAN_CONST("f"),
+            .text = SPAN_CONST("{}")),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("G"), .signer = CHAT_SIGNER_GOOGLE, .of_tool = true),
+          E(CHAT_SIGNATURE, .text = SPAN_CONST("x"), .signer = CHAT_SIGNER_GOOGLE),
+          E(CHAT_FINISH, .finish = CHAT_FINISH_TOOL_CALLS)},
+         4,
+         BODY("{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,"
+              "\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+              "\"arguments\":\"{}\"},\"extra_content\":{\"google\":{\"thought_signature\":\"G\"}}}]"
+              "},"
               "\"logprobs\":null,\"finish_reason\":\"tool_calls\"}",
               "")},
         {"choices in their order",
@@ -371,6 +436,35 @@ TEST(whole_bodies_from_events) {
         EXPECT_EQ(json_check(json_out_span(&d.out), NULL, NULL), 0);
         EXPECT_STR(text_of(&d.out), rows[i].want);
         EXPECT_EQ(d.writer.full, false);
+        desk_fini(&d);
+    }
+}
+
+/* An answer of another dialect: the same in the stream and in the whole body. */
+TEST(ids_of_other_dialects_get_the_prefix) {
+    static const struct {
+        const char *id, *created, *want;
+    } rows[] = {
+        {"msg_01", "", "chatcmpl-msg_01"},
+        {"aXr4\\/", "", "chatcmpl-aXr4\\/"},
+        {"chatcmpl-7", "", "chatcmpl-7"},
+        {"gen-7", "1700000000", "gen-7"}, /* of this dialect: chunks with it were relayed */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct desk d;
+        struct chat_answer answer = {
+            .id = span_str(rows[i].id), .model = SPAN("m"), .created = span_str(rows[i].created)};
+        char want[100];
+        ROW("%s", rows[i].id);
+        snprintf(want, sizeof want, "{\"id\":\"%s\",", rows[i].want);
+        desk_init(&d, false, MEMORY);
+        dialect_openai_chat.write_event(
+            &d.writer,
+            &(struct chat_event){.kind = CHAT_TEXT, .text = SPAN("x"), .answer = &answer}, &d.out);
+        EXPECT(strstr(text_of(&d.out), want) != NULL);
+        d.out.n = 0;
+        dialect_openai_chat.write_body(&d.writer, &d.out);
+        EXPECT(strstr(text_of(&d.out), want) == text_of(&d.out));
         desk_fini(&d);
     }
 }
