@@ -237,6 +237,17 @@ void hedge_on_denied(struct hedge *h, unsigned attempt, uint64_t now_ns) {
     h->started--;
 }
 
+void hedge_on_unable(struct hedge *h, unsigned attempt, uint64_t now_ns) {
+    struct hedge_attempt *a = attempt_at(h, attempt);
+    CHECK(attempt == h->started - 1);
+    if (a->trigger != HEDGE_DELAY)
+        h->starts_due++;
+    set_state(h, a, HEDGE_UNSTARTED);
+    h->started--;
+    if (a->trigger == HEDGE_DELAY)
+        h->hedge_at_ns = pick_by_delay(h) != HEDGE_NOBODY ? now_ns : NEVER;
+}
+
 /* ---- steps ---- */
 
 static struct hedge_step step_wait(uint64_t wake_ns) {

@@ -106,6 +106,10 @@ void hedge_on_end(struct hedge *, unsigned attempt, enum fail why, uint64_t now_
  * DELAY start is not tried again at this request, nor is another; a FIRST or FAILURE start goes on
  * to the next backend of the plan. */
 void hedge_on_denied(struct hedge *, unsigned attempt, uint64_t now_ns);
+/* The last HEDGE_START was not possible and never will be at this request: the backend cannot express
+ * it. Its number is free again, the backend counts as asked, and the start is due at once at the next
+ * one. */
+void hedge_on_unable(struct hedge *, unsigned attempt, uint64_t now_ns);
 /* The next step. Between two reports it says WAIT after at most 2 x ATTEMPTS_MAX + 1 steps. */
 struct hedge_step hedge_next(struct hedge *, uint64_t now_ns);
 /* CHECKs what must hold of a hedge at any time; for tests and the simulator. */

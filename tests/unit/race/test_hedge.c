@@ -41,7 +41,7 @@ static struct plan plan_of(const struct setting *s) {
 /* ---- scripts ---- */
 
 /* Statements "MS VERB ARGS" between semicolons, in the order of time. Reports: head K, content K,
- * end K WHY, denied K. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
+ * end K WHY, denied K, unable K. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
  * commit K, fail K|- WHY, wait MS|-. */
 struct words {
     char word[5][24];
@@ -94,6 +94,8 @@ static bool report(struct hedge *h, const struct words *w, uint64_t now_ns) {
         hedge_on_end(h, attempt, fail_of(w->word[3]), now_ns);
     else if (strcmp(verb, "denied") == 0)
         hedge_on_denied(h, attempt, now_ns);
+    else if (strcmp(verb, "unable") == 0)
+        hedge_on_unable(h, attempt, now_ns);
     else
         return false;
     return true;
@@ -418,6 +420,31 @@ TEST(hedge_clock_rows) {
         {"woken late: everything at once",
          {.own = 2, .attempts_max = 2, .first_token_ms = 300, FIXED_100},
          "0 start 0 a first; 5000 cancel 0 first_token; 5000 start 1 b failure; 5000 wait 5300"},
+    };
+    run_rows(rows, countof(rows));
+}
+
+TEST(hedge_unable_rows) {
+    static const struct script_row rows[] = {
+        {"the first goes on to the next at once, and counts once",
+         {.own = 3, .attempts_max = 2, FIXED_100},
+         "0 start 0 a first; 0 unable 0; 0 start 0 b first; 0 wait 100; 100 start 1 c delay;"
+         "100 wait -"},
+        {"so does a delay start, and that backend is not asked after a failure either",
+         {.own = 3, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 unable 1; 100 start 1 c delay; 100 wait -;"
+         "200 end 0 upstream_5xx; 200 wait -; 300 end 1 upstream_5xx; 300 fail 0 upstream_5xx"},
+        {"the last of them: the race goes on with who runs",
+         {.own = 2, .attempts_max = 2, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 unable 1; 100 wait -; 150 content 0;"
+         "150 commit 0; 150 wait -"},
+        {"no backend can",
+         {.own = 2, .attempts_max = 2, FIXED_100},
+         "0 start 0 a first; 0 unable 0; 0 start 0 b first; 0 unable 0; 0 fail - overload; 0 wait "
+         "-"},
+        {"a race at once leaves out who cannot",
+         {.own = 3, .attempts_max = 3, .mode = HEDGE_MODE_RACE},
+         "0 start 0 a first; 0 start 1 b delay; 0 unable 1; 0 start 1 c delay; 0 wait -"},
     };
     run_rows(rows, countof(rows));
 }
