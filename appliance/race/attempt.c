@@ -1,15 +1,14 @@
 /* attempt.c - one try upstream. See attempt.h. */
 #include "appliance/race/attempt.h"
 
+#include "appliance/race/attempt_read.h"
+#include "appliance/race/encode.h"
 #include "appliance/race/exchange.h"
 #include "core/limits.h"
 
 /* After the provider's end mark the rest of the HTTP message is waited for, so that the connection
  * can be used again; no longer than this. */
 #define TAIL_NS (1 * NS_PER_S)
-
-/* What the dialects write around the text of one event, generously: ids, names, usage. */
-#define TEXT_PER_EVENT 2048
 
 static const struct stream_on attempt_stream_on;
 
@@ -54,7 +53,7 @@ static void settle(struct attempt *attempt, enum fail why) {
     }
 }
 
-static void end(struct attempt *attempt, enum fail why) {
+void attempt_end(struct attempt *attempt, enum fail why) {
     if (attempt->state == ATTEMPT_ENDED)
         return;
     settle(attempt, why);
@@ -65,7 +64,7 @@ static void end(struct attempt *attempt, enum fail why) {
 static void end_later(struct defer *defer) {
     struct attempt *attempt = container_of(defer, struct attempt, end_later);
     if (attempt->state != ATTEMPT_ENDED)
-        end(attempt, attempt->why);
+        attempt_end(attempt, attempt->why);
     exchange_attempt_home(attempt->exchange, attempt);
 }
 
@@ -77,314 +76,25 @@ void attempt_cancel(struct attempt *attempt, enum fail why) {
         loop_defer(loop_of(attempt), &attempt->end_later);
 }
 
-/* --- what the client will hear --- */
-
-static bool client_streams(const struct attempt *attempt) { return attempt->exchange->req.stream; }
-
-static void say(struct attempt *attempt, struct span bytes) {
-    if (bytes.n == 0)
-        return;
-    if (!attempt->committed) {
-        if (attempt->held.n + bytes.n > ANSWER_MAX_BYTES)
-            attempt->held.full = true;
-        json_out_raw(&attempt->held, bytes);
-        return;
-    }
-    exchange_relay(attempt->exchange, bytes);
-    struct stream *client = attempt->exchange->client;
-    if (attempt->paused || attempt->state == ATTEMPT_ENDED || !attempt->stream || !client ||
-        stream_room(client) > 0)
-        return;
-    attempt->paused = true;
-    stream_more(attempt->stream, false);
-}
-
-void attempt_resume(struct attempt *attempt) {
-    if (!attempt->paused || !attempt->stream)
-        return;
-    attempt->paused = false;
-    attempt->last_event_ns = loop_of(attempt)->now_ns;
-    stream_more(attempt->stream, true);
-}
-
-void attempt_commit(struct attempt *attempt) {
-    CHECK(!attempt->committed);
-    attempt->committed = true;
-    attempt->last_event_ns = loop_of(attempt)->now_ns;
-    if (attempt->state != ATTEMPT_ENDED)
-        loop_arm(loop_of(attempt), &attempt->idle, attempt->exchange->plan.timeouts.idle_ns);
-    if (client_streams(attempt))
-        say(attempt, json_out_span(&attempt->held));
-}
-
-/* --- decoding --- */
-
-struct gathered {
-    struct chat_event *events;
-    unsigned count;
-    bool overflow;
-};
-
-static void gather(void *owner, const struct chat_event *event) {
-    struct gathered *gathered = owner;
-    if (gathered->count == RACE_EVENTS_MAX)
-        gathered->overflow = true;
-    else
-        gathered->events[gathered->count++] = *event;
-}
-
-/* Memory for the text of these events: the worker's scratch, or for a large one the arena. */
-static void text_begin(struct attempt *attempt, const struct gathered *gathered,
-                       struct json_out *out) {
-    struct race *race = attempt->exchange->race;
-    size_t n = gathered->count * TEXT_PER_EVENT;
-    for (unsigned i = 0; i < gathered->count; i++)
-        n += gathered->events[i].text.n;
-    if (n <= RACE_TEXT_SIZE)
-        json_out_init(out, race->text, RACE_TEXT_SIZE);
-    else
-        json_out_arena(out, &attempt->exchange->arena, n);
-}
-
-static void rewrite(struct attempt *attempt, const struct gathered *gathered) {
-    const struct dialect *dialect = attempt->exchange->dialect;
-    struct json_out out;
-    text_begin(attempt, gathered, &out);
-    for (unsigned i = 0; i < gathered->count; i++) {
-        enum chat_event_kind kind = gathered->events[i].kind;
-        if (kind != CHAT_DONE && kind != CHAT_ERROR)
-            dialect->write_event(&attempt->writer, &gathered->events[i], &out);
-    }
-    if (out.full)
-        attempt->writer.full = true;
-    say(attempt, json_out_span(&out));
-}
-
-static void collect(struct attempt *attempt, const struct gathered *gathered) {
-    for (unsigned i = 0; i < gathered->count; i++)
-        attempt->exchange->dialect->collect(&attempt->writer, &gathered->events[i]);
-}
-
-static bool wins(const struct attempt *attempt, const struct chat_event *event) {
-    if (event->kind == CHAT_REASONING && !attempt->exchange->plan.commit_on_reasoning)
-        return false;
-    return chat_event_is_content(event);
-}
-
-/* The answer is whole. Without content it wins only if nobody else does; a refusal by policy
- * decides (HEDGING.md). */
-static void finish(struct attempt *attempt, enum chat_finish finish) {
-    attempt->whole = true;
-    if (attempt->committed)
-        end(attempt, FAIL_NONE);
-    else
-        end(attempt, finish == CHAT_FINISH_CONTENT_FILTER ? FAIL_POLICY : FAIL_EMPTY);
-}
-
-/* What the events of one step mean for the race. */
-static void judge(struct attempt *attempt, const struct gathered *gathered) {
-    bool content = false, done = false;
-    enum fail error = FAIL_NONE;
-    for (unsigned i = 0; i < gathered->count; i++) {
-        const struct chat_event *event = &gathered->events[i];
-        if (event->kind == CHAT_FINISH)
-            attempt->finish = event->finish;
-        if (event->kind == CHAT_DONE)
-            done = true;
-        if (event->kind == CHAT_ERROR) {
-            error = event->error;
-            attempt->error_message = arena_copy(&attempt->exchange->arena, event->message);
-        }
-        if (!wins(attempt, event))
-            continue;
-        content = true;
-        attempt->events++;
-    }
-    if (gathered->overflow || attempt->held.full || attempt->writer.full)
-        error = FAIL_TOO_LARGE;
-    attempt->content |= content;
-    /* Content together with an error: before the commit it is no answer, after it both are said. */
-    if (error != FAIL_NONE) {
-        end(attempt, error);
-        return;
-    }
-    if (attempt->content && !attempt->reported) {
-        attempt->reported = true;
-        attempt->first_token_ns = loop_of(attempt)->now_ns;
-        exchange_on_content(attempt->exchange, attempt);
-    }
-    if (done && attempt->state != ATTEMPT_ENDED)
-        finish(attempt, attempt->finish);
-}
-
-static struct chat_sink sink_to(struct attempt *attempt, struct gathered *gathered) {
-    *gathered = (struct gathered){.events = attempt->exchange->race->events};
-    return (struct chat_sink){.event = gather, .owner = gathered};
-}
-
-/* One SSE event. *run collects neighbouring events that go to the client as they came, so that they
- * are queued in one piece. */
-static void read_event(struct attempt *attempt, const struct sse_event *event, struct span *run) {
-    const struct dialect *dialect = attempt->backend->provider->provider.kind->dialect;
-    struct span data = event->data;
-    if (event->data_lines > 1) {
-        struct json_out *joined = &attempt->joined;
-        if (!joined->p)
-            json_out_arena(joined, &attempt->exchange->arena, event->raw.n);
-        joined->n = 0;
-        json_out_raw(joined, event->raw); /* makes the room; one memory for all such events */
-        if (joined->full) {
-            end(attempt, FAIL_OVERLOAD);
-            return;
-        }
-        data = span_of(joined->p, (size_t)sse_join(event, joined->p, joined->n));
-    }
-    struct gathered gathered;
-    struct chat_sink sink = sink_to(attempt, &gathered);
-    enum chat_relay verdict = dialect->read_event(&attempt->reader, event->name, data, sink);
-    if (gathered.count)
-        attempt->last_event_ns = loop_of(attempt)->now_ns;
-    bool plain = verdict == CHAT_AS_IS && event->plain && client_streams(attempt);
-    if (!plain) {
-        say(attempt, *run);
-        *run = span_of(NULL, 0);
-    }
-    if (!client_streams(attempt)) {
-        collect(attempt, &gathered);
-    } else if (plain) {
-        *run = run->n ? span_of(run->p, run->n + event->raw.n) : event->raw;
-    } else if (verdict == CHAT_AS_IS) {
-        say(attempt, SPAN("data: "));
-        say(attempt, data);
-        say(attempt, SPAN("\n\n"));
-    } else if (verdict == CHAT_REWRITE) {
-        rewrite(attempt, &gathered);
-    }
-    bool decides = !attempt->reported || gathered.overflow;
-    for (unsigned i = 0; i < gathered.count && !decides; i++)
-        decides = gathered.events[i].kind == CHAT_DONE || gathered.events[i].kind == CHAT_ERROR;
-    if (decides && run->n) {
-        say(attempt, *run);
-        *run = span_of(NULL, 0);
-    }
-    judge(attempt, &gathered);
-}
-
-static void read_stream(struct attempt *attempt, struct span in) {
-    struct memory *memory = &loop_of(attempt)->memory;
-    struct span joined, run = {NULL, 0};
-    size_t consumed = 0;
-    if (!carry_join(&attempt->carry, memory, in, SSE_EVENT_MAX + LOOP_SCRATCH_SIZE, &joined)) {
-        end(attempt, FAIL_TOO_LARGE);
-        return;
-    }
-    while (attempt->state == ATTEMPT_STREAMING) {
-        struct sse_event event;
-        long n = sse_next(&attempt->sse, span_from(joined, consumed), &event);
-        if (n == 0)
-            break;
-        if (n < 0) {
-            end(attempt, (enum fail) - n);
-            break;
-        }
-        consumed += (size_t)n;
-        if (event.data_lines > 0 || event.name.n > 0) {
-            read_event(attempt, &event, &run);
-        } else if (run.n) {
-            say(attempt, run); /* comments and blank lines are not relayed: the run is cut */
-            run = span_of(NULL, 0);
-        }
-    }
-    if (attempt->state != ATTEMPT_STREAMING) {
-        carry_drop(&attempt->carry, memory);
-        return;
-    }
-    say(attempt, run);
-    if (!carry_keep(&attempt->carry, memory, joined, consumed))
-        end(attempt, FAIL_OVERLOAD);
-}
-
-/* The stream's bytes are over: the last event may lack its empty line. */
-static void finish_stream(struct attempt *attempt) {
-    struct span rest =
-        span_of(attempt->carry.p + attempt->carry.begin, carry_bytes(&attempt->carry));
-    struct span run = {NULL, 0};
-    struct sse_event event;
-    if (rest.n && sse_last(&attempt->sse, rest, &event) > 0 && event.data_lines > 0) {
-        event.plain = false; /* its end must be mended for the client */
-        read_event(attempt, &event, &run);
-    }
-    if (attempt->state != ATTEMPT_STREAMING)
-        return;
-    struct gathered gathered;
-    struct chat_sink sink = sink_to(attempt, &gathered);
-    attempt->backend->provider->provider.kind->dialect->read_end(&attempt->reader, sink);
-    if (client_streams(attempt))
-        rewrite(attempt, &gathered);
-    else
-        collect(attempt, &gathered);
-    judge(attempt, &gathered);
-    if (attempt->state != ATTEMPT_ENDED)
-        end(attempt, FAIL_INCOMPLETE);
-}
-
-/* --- whole bodies: errors, and backends that did not stream --- */
-
-static bool is_success(const struct attempt *attempt) {
-    return attempt->status >= 200 && attempt->status < 300;
-}
-
-static void collect_body(struct attempt *attempt, struct span in) {
-    size_t max = is_success(attempt) ? ANSWER_MAX_BYTES : ERROR_BODY_MAX_BYTES;
-    struct memory *memory = &loop_of(attempt)->memory;
-    size_t have = carry_bytes(&attempt->carry);
-    struct span joined;
-    if (have + in.n > max) {
-        if (is_success(attempt)) {
-            end(attempt, FAIL_TOO_LARGE);
-            return;
-        }
-        in.n = max - have; /* the beginning of an error says enough */
-        if (in.n == 0)
-            return;
-    }
-    if (!carry_join(&attempt->carry, memory, in, max, &joined) ||
-        !carry_keep(&attempt->carry, memory, joined, 0))
-        end(attempt, FAIL_OVERLOAD);
-}
-
-static void finish_body(struct attempt *attempt) {
-    const struct provider *provider = &attempt->backend->provider->provider;
-    attempt->body = span_of(attempt->carry.p ? attempt->carry.p + attempt->carry.begin : "",
-                            carry_bytes(&attempt->carry));
-    if (!is_success(attempt)) {
-        struct http_head head;
-        head.status = attempt->status;
-        head.field_count = 0;
-        struct provider_verdict verdict = {.why = FAIL_UPSTREAM_5XX};
-        provider->kind->classify(provider, &head, attempt->body, &verdict);
-        attempt->error_message = verdict.error.message;
-        end(attempt, verdict.why == FAIL_NONE ? FAIL_UPSTREAM_5XX : verdict.why);
-        return;
-    }
-    struct gathered gathered;
-    struct chat_sink sink = sink_to(attempt, &gathered);
-    provider->kind->dialect->read_body(&attempt->reader, attempt->body, sink);
-    if (client_streams(attempt))
-        rewrite(attempt, &gathered);
-    else
-        collect(attempt, &gathered);
-    judge(attempt, &gathered);
-    if (attempt->state != ATTEMPT_ENDED)
-        end(attempt, FAIL_INCOMPLETE);
-}
-
 /* --- the upstream stream's callbacks --- */
+
+bool attempt_failed_status(const struct attempt *attempt) {
+    return attempt->status < 200 || attempt->status > 299;
+}
 
 static struct attempt *of_stream(struct stream *stream) { return stream->user; }
 
 static const struct span request_id_fields[] = {
     SPAN_CONST("x-request-id"), SPAN_CONST("apim-request-id"), SPAN_CONST("request-id")};
+
+/* A signature that was refused may be one of a clock that is off: the provider's own is in the answer
+ * (PROVIDERS.md 1.4), and the next request is signed by it. */
+static void note_skew(struct attempt *attempt, const struct http_head *head, int64_t now_s) {
+    const struct config_provider *provider = attempt->backend->provider;
+    int64_t skew_s;
+    if (provider->provider.kind->sign && sigv4_skew(head, now_s, &skew_s))
+        attempt->exchange->upstreams->signing[provider->index].skew_s = skew_s;
+}
 
 static void on_head(struct stream *stream, const struct http_head *head) {
     struct attempt *attempt = of_stream(stream);
@@ -401,21 +111,31 @@ static void on_head(struct stream *stream, const struct http_head *head) {
             attempt->upstream_request_id = arena_copy(arena, id);
     }
     struct span type = http_field(head, SPAN("content-type"));
+    bool failed = attempt_failed_status(attempt);
+    attempt->framed = http_media_type_is(type, SPAN("application/vnd.amazon.eventstream"));
     bool events =
-        is_success(attempt) && (type.n == 0 || http_media_type_is(type, SPAN("text/event-stream")));
-    set_state(attempt, events ? ATTEMPT_STREAMING : ATTEMPT_COLLECTING);
-    if (is_success(attempt)) {
+        attempt->encoded->dialect &&
+        (type.n == 0 || attempt->framed || http_media_type_is(type, SPAN("text/event-stream")));
+    set_state(attempt, events && !failed ? ATTEMPT_STREAMING : ATTEMPT_COLLECTING);
+    if (!failed) {
         exchange_on_head(attempt->exchange, attempt);
         return;
     }
     attempt->content_type = arena_copy(arena, type);
+    attempt->error_type = arena_copy(arena, http_field(head, SPAN("x-amzn-errortype")));
     int64_t now_s = (int64_t)(ring_wall(loop_of(attempt)->ring) / NS_PER_S);
     attempt->retry_after_ms = provider_retry_after_ms(head, now_s);
+    if (attempt->status == 403)
+        note_skew(attempt, head, now_s);
 }
 
 /* Some providers send an error under 200 and text/event-stream as bare JSON or HTML (PROVIDERS.md 10, 23): no line of a stream
  * of events begins like that, so it is collected and read as a whole body. */
 static void look_at_start(struct attempt *attempt, struct span bytes) {
+    if (attempt->framed) {
+        attempt->body_begun = true;
+        return;
+    }
     struct span text = span_trim(bytes);
     while (text.n && (text.p[0] == '\r' || text.p[0] == '\n'))
         text = span_trim(span_from(text, 1));
@@ -431,18 +151,18 @@ static void on_body(struct stream *stream, struct span bytes) {
     if (attempt->state == ATTEMPT_STREAMING && !attempt->body_begun)
         look_at_start(attempt, bytes);
     if (attempt->state == ATTEMPT_STREAMING)
-        read_stream(attempt, bytes);
+        attempt_read_stream(attempt, bytes);
     else if (attempt->state == ATTEMPT_COLLECTING)
-        collect_body(attempt, bytes);
+        attempt_read_body(attempt, bytes);
 }
 
 static void on_end(struct stream *stream) {
     struct attempt *attempt = of_stream(stream);
     attempt->message_whole = true;
     if (attempt->state == ATTEMPT_STREAMING)
-        finish_stream(attempt);
+        attempt_finish_stream(attempt);
     else if (attempt->state == ATTEMPT_COLLECTING)
-        finish_body(attempt);
+        attempt_finish_body(attempt);
 }
 
 static void on_room(struct stream *stream) { (void)stream; /* the request was queued whole */ }
@@ -463,7 +183,7 @@ static void on_gone(struct stream *stream, enum fail why) {
         return;
     }
     if (attempt->state != ATTEMPT_ENDED)
-        end(attempt, why == FAIL_NONE ? FAIL_CLOSED : why);
+        attempt_end(attempt, why == FAIL_NONE ? FAIL_CLOSED : why);
     loop_disarm(loop_of(attempt), &attempt->idle);
     exchange_attempt_home(attempt->exchange, attempt);
 }
@@ -486,63 +206,27 @@ static void idle_fired(struct timer *timer) {
     if (since_ns < idle_ns)
         loop_arm(loop, &attempt->idle, idle_ns - since_ns);
     else
-        end(attempt, FAIL_IDLE);
+        attempt_end(attempt, FAIL_IDLE);
 }
 
 /* --- starting --- */
 
-static void add_field(struct http_head *head, struct span name, struct span value) {
-    if (value.n == 0)
-        return;
-    CHECK(head->field_count < HTTP_FIELDS_MAX);
-    head->fields[head->field_count++] = (struct http_field){name, value};
-}
-
-static void send_edited(struct stream *stream, struct span body, const struct chat_edit *edits,
-                        unsigned count) {
-    size_t at = 0;
-    for (unsigned i = 0; i < count; i++) {
-        stream_send_borrowed(stream, span_of(body.p + at, edits[i].at - at));
-        stream_send_borrowed(stream, edits[i].insert);
-        at = edits[i].at + edits[i].remove;
-    }
-    stream_send_borrowed(stream, span_from(body, at));
-    stream_send_end(stream);
-}
-
-/* Sends the request: the client's own bytes with the few edits that this provider needs. */
+/* Sends the request as it was encoded. */
 static void send_request(struct attempt *attempt) {
-    struct exchange *exchange = attempt->exchange;
-    const struct provider *provider = &attempt->backend->provider->provider;
-    const struct provider_target *target = &attempt->backend->target;
-    struct chat_edit edits[CHAT_EDITS_MAX];
-    int count =
-        provider->kind->dialect->edit_request(&exchange->req, span_str(attempt->backend->model),
-                                              provider_quirks(provider), &exchange->arena, edits);
-    if (count < 0) {
-        attempt->why = (enum fail) - count;
+    struct http_head head;
+    const struct encoded *encoded = attempt->encoded;
+    int64_t now_s = (int64_t)(ring_wall(loop_of(attempt)->ring) / NS_PER_S);
+    int rc = encode_head(attempt->exchange, attempt->backend, encoded, now_s, &head);
+    if (rc < 0) {
+        attempt->why = (enum fail) - rc;
         loop_defer(loop_of(attempt), &attempt->end_later);
         return;
     }
-    size_t length = exchange->req.body.n;
-    for (int i = 0; i < count; i++)
-        length += edits[i].insert.n - edits[i].remove;
-    struct http_head head;
-    head.method = HTTP_POST;
-    head.method_name = SPAN("POST");
-    head.target = target->path;
-    head.authority = span_str(provider->authority);
-    head.minor = 1;
-    head.body = HTTP_BODY_LENGTH;
-    head.body_length = length;
-    head.keep_alive = true;
-    head.expect_continue = head.upgrade = false;
-    head.field_count = target->field_count;
-    memcpy(head.fields, target->fields, target->field_count * sizeof target->fields[0]);
-    add_field(&head, SPAN("x-request-id"), exchange->id);
-    add_field(&head, SPAN("traceparent"), exchange->traceparent);
-    if (stream_send_head(attempt->stream, &head) == 0)
-        send_edited(attempt->stream, exchange->req.body, edits, (unsigned)count);
+    if (stream_send_head(attempt->stream, &head) != 0)
+        return;
+    for (unsigned i = 0; i < encoded->piece_count; i++)
+        stream_send_borrowed(attempt->stream, encoded->pieces[i]);
+    stream_send_end(attempt->stream);
 }
 
 static void begin(struct attempt *attempt, struct stream *stream) {
@@ -572,14 +256,26 @@ static void ask(struct attempt *attempt, bool fresh) {
         begin(attempt, stream);
 }
 
+static void init_dialects(struct attempt *attempt) {
+    struct exchange *exchange = attempt->exchange;
+    attempt->encoded->dialect->reader_init(&attempt->reader, &exchange->arena);
+    attempt->reader.strip_usage = !exchange->req.include_usage;
+    attempt->reader.want_usage = exchange->req.include_usage;
+    attempt->reader.keep_usage = exchange->req.continuous_usage;
+    exchange->dialect->writer_init(&attempt->writer, &exchange->arena, &exchange->req);
+    attempt->writer.created_s = (int64_t)(exchange->begin_wall_ns / NS_PER_S);
+}
+
 struct attempt *attempt_start(struct exchange *exchange, unsigned number,
-                              const struct config_backend *backend, enum hedge_trigger trigger) {
+                              const struct config_backend *backend, const struct encoded *encoded,
+                              enum hedge_trigger trigger) {
     struct attempt *attempt = slab_new(&exchange->race->attempt_slab);
     if (!attempt)
         return NULL;
     struct loop *loop = exchange->race->loop;
     attempt->exchange = exchange;
     attempt->backend = backend;
+    attempt->encoded = encoded;
     attempt->number = number;
     attempt->trigger = trigger;
     attempt->start_ns = loop->now_ns;
@@ -591,12 +287,8 @@ struct attempt *attempt_start(struct exchange *exchange, unsigned number,
     defer_init(&attempt->end_later, end_later);
     timer_init(&attempt->idle, idle_fired);
     json_out_arena(&attempt->held, &exchange->arena, 1024);
-    const struct dialect *dialect = backend->provider->provider.kind->dialect;
-    dialect->reader_init(&attempt->reader, &exchange->arena);
-    attempt->reader.strip_usage = !exchange->req.include_usage;
-    attempt->reader.want_usage = exchange->req.include_usage;
-    attempt->reader.keep_usage = exchange->req.continuous_usage;
-    exchange->dialect->writer_init(&attempt->writer, &exchange->arena, &exchange->req);
+    if (encoded->dialect)
+        init_dialects(attempt);
     ask(attempt, false);
     return attempt;
 }

@@ -15,7 +15,9 @@
 #include "net/pool.h"
 #include "net/sse.h"
 #include "providers/dialect.h"
+#include "providers/eventstream.h"
 
+struct encoded;
 struct exchange;
 
 enum attempt_state {
@@ -29,7 +31,8 @@ enum attempt_state {
 struct attempt {
     struct exchange *exchange; /* owner */
     const struct config_backend *backend;
-    unsigned number; /* position in the exchange's attempts and in hedge */
+    const struct encoded *encoded; /* the request; in the exchange's arena */
+    unsigned number;               /* position in the exchange's attempts and in hedge */
     enum attempt_state state;
     enum hedge_trigger trigger;
     struct stream *stream; /* NULL before a connection and after gone */
@@ -46,6 +49,8 @@ struct attempt {
     bool retried_fresh;      /* a dead reused connection was replaced once */
     bool body_begun;         /* the first byte of the body that is not white space was seen */
     bool begun;              /* any byte of a response was received */
+    bool framed;             /* the stream is framed as AWS event stream, not as SSE */
+    bool verbatim;           /* `body` is the answer, and goes to the client as it is */
     enum chat_finish finish; /* the last one seen */
     enum fail why;           /* once ENDED; FAIL_NONE: whole and relayed */
     unsigned status;         /* of the response; 0: none came */
@@ -55,6 +60,7 @@ struct attempt {
     struct span upstream_request_id, error_message; /* in the exchange's arena */
     uint64_t events; /* content events seen, an estimate of output tokens */
     struct sse sse;
+    struct eventstream frames;
     struct carry carry; /* the unfinished event, or a body being collected */
     struct chat_reader reader;
     struct chat_writer writer;
@@ -62,11 +68,14 @@ struct attempt {
     struct json_out joined;   /* data of an event with several data lines; in the arena */
     struct span body;         /* COLLECTING, ended: the body, in the carry */
     struct span content_type; /* of a collected body */
+    struct span error_type;   /* x-amzn-ErrorType of a failure, or empty */
 };
 
-/* Starts attempt `number` of the exchange on `backend`. NULL when memory is used up. */
+/* Starts attempt `number` of the exchange on `backend`, with the request as it was encoded for it.
+ * NULL when memory is used up. */
 struct attempt *attempt_start(struct exchange *, unsigned number,
-                              const struct config_backend *backend, enum hedge_trigger trigger);
+                              const struct config_backend *backend, const struct encoded *encoded,
+                              enum hedge_trigger trigger);
 /* Cuts it off: the connection is closed at once. Its end is not reported. */
 void attempt_cancel(struct attempt *, enum fail why);
 /* From now on what it decodes goes to the client; what is held is relayed first. */

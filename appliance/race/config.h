@@ -48,6 +48,9 @@ struct config_provider {
     unsigned pool_min_idle, pool_max_connections;
     uint64_t limit_rpm, limit_tpm, limit_concurrency; /* 0: none */
     enum config_cancel cancel;
+    /* What stands before the rest of a path that is passed through, and the fields; path empty: its
+     * kind has nothing to pass to. */
+    struct provider_target pass;
 };
 
 struct config_backend {
@@ -55,7 +58,8 @@ struct config_backend {
     const char *model; /* the provider's name for it */
     unsigned weight;
     struct config_price price;
-    struct provider_target target;
+    /* by enum provider_service; path empty: this provider's kind has no such service */
+    struct provider_target *targets;
     unsigned index; /* within its model */
     unsigned id;    /* over the whole configuration: index of statistics and health */
 };
@@ -73,6 +77,7 @@ struct config_model {
     unsigned fallback_count;
     const char **aliases;
     unsigned alias_count;
+    bool lenient; /* what a backend cannot express is left out rather than refused */
 };
 
 struct config_key {
@@ -116,9 +121,10 @@ struct config {
     bool worker_cpus_given;
     uint64_t body_max_bytes, header_max_bytes, connections_max;
     uint64_t request_timeout_ns, drain_timeout_ns;
-    const char *access_log_path; /* "-", a path, or NULL for none */
-    void *holder;                /* control's own: who counts the users of this snapshot */
-    uint64_t generation;         /* counts reloads, from 1 */
+    const struct config_provider *passthrough; /* of /v1 paths that name no model; NULL: none */
+    const char *access_log_path;               /* "-", a path, or NULL for none */
+    void *holder;        /* control's own: who counts the users of this snapshot */
+    uint64_t generation; /* counts reloads, from 1 */
 };
 
 /* How many slots config_index wants for the models of this configuration: a power of two, at least

@@ -2,13 +2,10 @@
 #include "appliance/race/exchange.h"
 
 #include "appliance/race/cost.h"
-#include "appliance/race/wish.h"
+#include "appliance/race/intake.h"
+#include "appliance/race/pin.h"
 #include "core/limits.h"
 #include "net/server.h"
-
-/* Taken at once for a body that is announced; more only as it comes, so that announcing costs nobody
- * memory but who sends. */
-#define BODY_RESERVE_BYTES ((size_t)256 * 1024)
 
 static const struct stream_on client_on, overload_on;
 
@@ -60,6 +57,8 @@ static void drop(struct exchange *exchange) {
     if (race->finished)
         race->finished(race, exchange);
     loop_disarm(race->loop, &exchange->wake);
+    if (exchange->pass)
+        pass_fini(exchange);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         if (exchange->attempts[i])
             attempt_free(&exchange->attempts[i]);
@@ -76,9 +75,11 @@ static void drop(struct exchange *exchange) {
 
 static void set_state(struct exchange *exchange, enum exchange_state state) {
     static const unsigned allowed[] = {
-        [EXCHANGE_REQUEST] = 1u << EXCHANGE_RACING | 1u << EXCHANGE_ANSWERED,
+        [EXCHANGE_REQUEST] =
+            1u << EXCHANGE_RACING | 1u << EXCHANGE_PASSING | 1u << EXCHANGE_ANSWERED,
         [EXCHANGE_RACING] = 1u << EXCHANGE_RELAYING | 1u << EXCHANGE_ANSWERED,
         [EXCHANGE_RELAYING] = 1u << EXCHANGE_ANSWERED,
+        [EXCHANGE_PASSING] = 1u << EXCHANGE_ANSWERED,
         [EXCHANGE_ANSWERED] = 0,
     };
     CHECK(allowed[exchange->state] & 1u << state);
@@ -90,7 +91,7 @@ static void set_state(struct exchange *exchange, enum exchange_state state) {
     exchange->state = state;
 }
 
-/* --- the client's request --- */
+/* --- answers of our own --- */
 
 static void answered(struct exchange *exchange, enum fail why) {
     if (exchange->state == EXCHANGE_ANSWERED)
@@ -100,14 +101,16 @@ static void answered(struct exchange *exchange, enum fail why) {
     loop_disarm(exchange->race->loop, &exchange->wake);
 }
 
-static void refuse(struct exchange *exchange, enum fail why, struct span message,
-                   struct span param) {
+void exchange_refuse(struct exchange *exchange, enum fail why, struct span message,
+                     struct span param) {
     relay_refuse(exchange, why, message, param);
     answered(exchange, why);
 }
 
+void exchange_answered(struct exchange *exchange) { answered(exchange, FAIL_NONE); }
+
 static void refuse_text(struct exchange *exchange, enum fail why, const char *message) {
-    refuse(exchange, why, span_str(message), span_of("", 0));
+    exchange_refuse(exchange, why, span_str(message), span_of("", 0));
 }
 
 void exchange_open(struct race *race, struct stream *client) {
@@ -127,184 +130,10 @@ void exchange_open(struct race *race, struct stream *client) {
     list_init(&exchange->link);
     list_push_back(&race->exchanges, &exchange->link);
     race->exchange_count++;
-    exchange->dialect = &dialect_openai_chat;
+    exchange->dialect = &dialect_openai_chat; /* until the path is known */
     exchange_init_wake(exchange);
     hold(exchange);
     stream_use(client, &client_on, exchange);
-}
-
-/* A client's id is taken over when it is harmless in a log and a header; otherwise one is made. */
-static struct span request_id(struct exchange *exchange, const struct http_head *head) {
-    struct span given = http_field(head, SPAN("x-request-id"));
-    bool usable = given.n > 0 && given.n <= REQUEST_ID_MAX;
-    for (size_t i = 0; i < given.n && usable; i++)
-        usable = given.p[i] > ' ' && given.p[i] < 127 && given.p[i] != '"' && given.p[i] != '\\';
-    if (usable)
-        return arena_copy(&exchange->arena, given);
-    char *id = arena_alloc(&exchange->arena, 32);
-    if (!id)
-        return span_of("", 0);
-    rand_hex(&exchange->race->loop->rand, id, 32);
-    return span_of(id, 32);
-}
-
-/* "Authorization: Bearer KEY" (RFC 6750 2.1), "x-api-key: KEY" or "api-key: KEY". */
-static struct span presented_key(const struct http_head *head) {
-    struct span value = http_field(head, SPAN("authorization"));
-    if (span_starts_nocase(value, SPAN("bearer ")))
-        return span_trim(span_from(value, 7));
-    value = http_field(head, SPAN("x-api-key"));
-    return value.n ? value : http_field(head, SPAN("api-key"));
-}
-
-static bool authorised(struct exchange *exchange, const struct http_head *head) {
-    const struct config *config = exchange->upstreams->config;
-    if (config->key_count == 0)
-        return true;
-    exchange->key = exchange->race->key_find(config, presented_key(head));
-    return exchange->key != NULL;
-}
-
-static struct span without_version(struct span path) {
-    return span_starts(path, SPAN("/v1/")) ? span_from(path, 3) : path;
-}
-
-/* Answers that come from the configuration alone. */
-static bool answer_local(struct exchange *exchange, const struct http_head *head) {
-    struct span path = without_version(exchange->path);
-    bool get = head->method == HTTP_GET || head->method == HTTP_HEAD;
-    bool health = span_eq(exchange->path, SPAN("/health"));
-    bool models = span_eq(path, SPAN("/models")) || span_starts(path, SPAN("/models/"));
-    if (!health && !models)
-        return false;
-    if (!get) {
-        refuse_text(exchange, FAIL_METHOD, "use GET for this path");
-    } else if (health) {
-        relay_json(exchange, 200, SPAN("{\"status\":\"ok\"}"));
-        answered(exchange, FAIL_NONE);
-    } else if (!authorised(exchange, head)) {
-        refuse_text(exchange, FAIL_KEY,
-                    "no valid API key was given: send it as \"Authorization: Bearer KEY\"");
-    } else {
-        relay_models(exchange, span_from(path, sizeof "/models" - 1));
-        answered(exchange, FAIL_NONE);
-    }
-    return true;
-}
-
-/* Takes over what is needed after the head is gone. False: no memory; a header that is lost without a
- * word may be the one that keeps the request in its region. */
-static bool keep(struct exchange *exchange, struct span given, struct span *kept) {
-    *kept = arena_copy(&exchange->arena, given);
-    return kept->n == given.n;
-}
-
-static bool keep_head(struct exchange *exchange, const struct http_head *head) {
-    exchange->id = request_id(exchange, head);
-    return exchange->id.n > 0 && keep(exchange, http_path(head->target), &exchange->path) &&
-           keep(exchange, http_field(head, SPAN("traceparent")), &exchange->traceparent) &&
-           keep(exchange, http_field(head, SPAN("x-hedgerow-tags")), &exchange->tags);
-}
-
-static bool keep_wish(struct exchange *exchange) {
-    struct plan_wish *wish = &exchange->wish;
-    return keep(exchange, wish->backends, &wish->backends) &&
-           keep(exchange, wish->residency, &wish->residency);
-}
-
-static void refuse_memory(struct exchange *exchange) {
-    refuse_text(exchange, FAIL_OVERLOAD, "the server is short of memory; try again");
-}
-
-/* Everything that can be known from the head is refused from the head, before the body comes. */
-static bool check_head(struct exchange *exchange, const struct http_head *head) {
-    const char *why, *field;
-    struct span type = http_field(head, SPAN("content-type"));
-    if (!span_eq(without_version(exchange->path), SPAN("/chat/completions")))
-        refuse_text(
-            exchange, FAIL_NO_PATH,
-            "there is no such path; POST /v1/chat/completions and GET /v1/models are served");
-    else if (head->method != HTTP_POST)
-        refuse_text(exchange, FAIL_METHOD, "use POST for this path");
-    else if (exchange->race->draining)
-        refuse_text(exchange, FAIL_DRAINING,
-                    "this server is shutting down; try again, another one will answer");
-    else if (!authorised(exchange, head))
-        refuse_text(exchange, FAIL_KEY,
-                    "no valid API key was given: send it as \"Authorization: Bearer KEY\"");
-    else if (type.n && !http_media_type_is(type, SPAN("application/json")))
-        refuse_text(exchange, FAIL_MEDIA_TYPE, "send the body as Content-Type: application/json");
-    else if (http_field(head, SPAN("content-encoding")).n)
-        refuse_text(exchange, FAIL_MEDIA_TYPE, "send the body without Content-Encoding");
-    else if (head->body == HTTP_BODY_NONE ||
-             (head->body == HTTP_BODY_LENGTH && head->body_length == 0))
-        refuse_text(exchange, FAIL_LENGTH_REQUIRED,
-                    "the request has no body: send a JSON object with model and messages");
-    else if (head->body == HTTP_BODY_LENGTH && head->body_length > exchange->body_max)
-        refuse(exchange, FAIL_BODY_TOO_LARGE,
-               arena_printf(&exchange->arena,
-                            "the body has %llu bytes and the limit is %zu (limits.body)",
-                            (unsigned long long)head->body_length, exchange->body_max),
-               span_of("", 0));
-    else if (!wish_read(head, &exchange->wish, &why, &field))
-        refuse(exchange, FAIL_BAD_REQUEST, span_str(why), span_str(field));
-    else
-        return true;
-    return false;
-}
-
-static bool reserve_body(struct exchange *exchange, size_t n) {
-    if (n <= exchange->body_size)
-        return true;
-    size_t size = n < exchange->body_size * 2 ? exchange->body_size * 2 : n;
-    char *body = memory_get(&exchange->race->loop->memory, &size);
-    if (!body)
-        return false;
-    if (exchange->body_n)
-        memcpy(body, exchange->body, exchange->body_n);
-    void *old = exchange->body;
-    if (old)
-        memory_put(&exchange->race->loop->memory, &old, exchange->body_size);
-    exchange->body = body;
-    exchange->body_size = size;
-    return true;
-}
-
-static void on_head(struct stream *stream, const struct http_head *head) {
-    struct exchange *exchange = stream->user;
-    exchange->body_max = exchange->upstreams->config->body_max_bytes;
-    if (!keep_head(exchange, head)) {
-        refuse_memory(exchange);
-        return;
-    }
-    if (answer_local(exchange, head) || !check_head(exchange, head))
-        return;
-    if (!keep_wish(exchange)) {
-        refuse_memory(exchange);
-        return;
-    }
-    exchange->chat = true;
-    size_t expected = head->body == HTTP_BODY_LENGTH ? (size_t)head->body_length : RING_BUF_SIZE;
-    if (!reserve_body(exchange, min_size(expected, BODY_RESERVE_BYTES)))
-        refuse_memory(exchange);
-}
-
-static void on_body(struct stream *stream, struct span bytes) {
-    struct exchange *exchange = stream->user;
-    exchange->bytes_in += bytes.n;
-    if (exchange->state != EXCHANGE_REQUEST || !exchange->chat)
-        return;
-    if (exchange->body_n + bytes.n > exchange->body_max) {
-        refuse_text(exchange, FAIL_BODY_TOO_LARGE,
-                    "the body is larger than the limit (limits.body)");
-        return;
-    }
-    if (!reserve_body(exchange, exchange->body_n + bytes.n)) {
-        refuse_memory(exchange);
-        return;
-    }
-    memcpy(exchange->body + exchange->body_n, bytes.p, bytes.n);
-    exchange->body_n += bytes.n;
 }
 
 /* The limit on requests in flight of a key holds for the whole process, so the count is shared by the workers. */
@@ -345,47 +174,50 @@ static void refuse_plan(struct exchange *exchange, enum fail why) {
                     "no backend of this model is in the region that x-hedgerow-residency or the "
                     "API key requires");
     else if (why == FAIL_BAD_REQUEST)
-        refuse(exchange, why, SPAN("x-hedgerow-backends names no provider of this model"),
-               SPAN("x-hedgerow-backends"));
+        exchange_refuse(exchange, why, SPAN("x-hedgerow-backends names no provider of this model"),
+                        SPAN("x-hedgerow-backends"));
     else
         refuse_text(exchange, why, fail_text(why));
 }
 
-/* The request is whole: find the model, make the plan, start the race. */
+static void on_head(struct stream *stream, const struct http_head *head) {
+    intake_head(stream->user, head);
+}
+
+static void on_body(struct stream *stream, struct span bytes) {
+    struct exchange *exchange = stream->user;
+    exchange->bytes_in += bytes.n;
+    if (exchange->passing)
+        pass_body(exchange, bytes);
+    else
+        intake_body(exchange, bytes);
+}
+
+/* The request is whole: make the plan, start the race. */
 static void on_end(struct stream *stream) {
     struct exchange *exchange = stream->user;
-    if (exchange->state != EXCHANGE_REQUEST || !exchange->chat)
-        return;
     struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = exchange->race->loop->now_ns;
-    struct span why = {NULL, 0}, param = {NULL, 0};
+    if (exchange->passing)
+        pass_end(exchange);
+    if (exchange->state != EXCHANGE_REQUEST)
+        return;
     exchange->whole_ns = now_ns;
-    int error = exchange->dialect->read_request(span_of(exchange->body, exchange->body_n),
-                                                &exchange->arena, &exchange->req, &why, &param);
-    if (error < 0) {
-        refuse(exchange, (enum fail) - error, why, param);
+    if (exchange->pass)
+        pass_begin_json(exchange);
+    if (!exchange->raced || !intake_read(exchange))
         return;
-    }
-    exchange->model = config_model_find(upstreams->config, exchange->req.model);
-    if (!exchange->model) {
-        refuse(
-            exchange, FAIL_NO_MODEL,
-            arena_printf(&exchange->arena,
-                         "the model '%.*s' is not configured; GET /v1/models lists those that are",
-                         (int)min_size(exchange->req.model.n, 128), exchange->req.model.p),
-            SPAN("model"));
-        return;
-    }
-    if (!config_key_allows(exchange->key, exchange->model)) {
-        refuse(exchange, FAIL_FORBIDDEN,
-               SPAN("this API key may not use this model; GET /v1/models lists those that it may"),
-               SPAN("model"));
-        return;
-    }
     enum fail fail = plan_make(&exchange->plan, exchange->model, exchange->key, &exchange->wish,
                                &upstreams->health, throw_dice(exchange), now_ns);
     if (fail != FAIL_NONE) {
         refuse_plan(exchange, fail);
+        return;
+    }
+    if (pin_plan(exchange) != FAIL_NONE) {
+        exchange_refuse(exchange, FAIL_UNSUPPORTED,
+                        SPAN("no backend of this model keeps responses or conversations: send the "
+                             "whole conversation in input"),
+                        SPAN("previous_response_id"));
         return;
     }
     if (!take_key_slot(exchange)) {
@@ -434,14 +266,38 @@ static bool may_start(struct exchange *exchange, const struct config_backend *ba
     return true;
 }
 
+/* NULL after the backend was found unable to take the request; says so to hedge. */
+static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
+                                    const struct config_backend *backend) {
+    struct encoded *encoded = NULL;
+    struct span why, field;
+    int rc = encode_request(exchange, backend, &encoded, &why, &field);
+    if (rc == 0)
+        return encoded;
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    if (rc == -FAIL_OVERLOAD) {
+        hedge_on_denied(&exchange->hedge, attempt, now_ns);
+        return NULL;
+    }
+    exchange->unable_field = field;
+    exchange->unable =
+        arena_printf(&exchange->arena, "%s: %.*s%s%.*s", backend->provider->provider.name,
+                     (int)field.n, field.p, field.n ? ": " : "", (int)why.n, why.p);
+    hedge_on_unable(&exchange->hedge, attempt, now_ns);
+    return NULL;
+}
+
 static void start(struct exchange *exchange, const struct hedge_step *todo) {
     struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = exchange->race->loop->now_ns;
     CHECK(todo->attempt == exchange->attempt_count && todo->attempt < ATTEMPTS_MAX);
     const struct config_backend *backend = hedge_backend(&exchange->hedge, todo->attempt);
+    const struct encoded *encoded = encode(exchange, todo->attempt, backend);
     struct attempt *attempt = NULL;
+    if (!encoded)
+        return;
     if (may_start(exchange, backend, todo->trigger)) {
-        attempt = attempt_start(exchange, todo->attempt, backend, todo->trigger);
+        attempt = attempt_start(exchange, todo->attempt, backend, encoded, todo->trigger);
         if (!attempt && budgeted(exchange, todo->trigger))
             budget_put(&upstreams->budgets[exchange->model->index]);
     }
@@ -498,6 +354,7 @@ static void commit(struct exchange *exchange, struct attempt *attempt) {
     struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
     if (attempt->number > 0)
         stats->hedges_won++;
+    pin_remember(exchange, attempt);
     relay_begin(exchange, attempt);
     attempt_commit(attempt);
     exchange->overhead_ns += ring_now(exchange->race->loop->ring) - exchange->commit_ns;
@@ -519,8 +376,23 @@ static void fail(struct exchange *exchange, const struct hedge_step *todo) {
         answered(exchange, FAIL_NONE);
         return;
     }
+    if (exchange->attempt_count == 0 && exchange->unable.n) {
+        exchange_refuse(exchange, FAIL_UNSUPPORTED,
+                        arena_printf(&exchange->arena,
+                                     "no backend of this model can take the request; %.*s",
+                                     (int)min_size(exchange->unable.n, 1024), exchange->unable.p),
+                        exchange->unable_field);
+        return;
+    }
     relay_fail(exchange, todo->why, shown);
     answered(exchange, todo->why);
+}
+
+int exchange_check_count(struct span body) {
+    static const struct span path[] = {SPAN_CONST("input_tokens")};
+    struct json_token token;
+    bool found = json_find(body, path, countof(path), &token) && token.kind == JSON_NUMBER;
+    return found && json_check(body, NULL, NULL) == 0 ? 0 : -FAIL_BAD_EVENT;
 }
 
 /* Asks hedge what to do until it says wait. Attempts report from inside their own callbacks; a
@@ -597,12 +469,28 @@ void exchange_attempt_home(struct exchange *exchange, struct attempt *attempt) {
     drop(exchange);
 }
 
+void exchange_passing(struct exchange *exchange) {
+    exchange->passing = true;
+    exchange->first_start_ns = exchange->race->loop->now_ns;
+    set_state(exchange, EXCHANGE_PASSING);
+    hold(exchange);
+}
+
+void exchange_pass_home(struct exchange *exchange) {
+    if (!exchange->passing)
+        return;
+    exchange->passing = false;
+    drop(exchange);
+}
+
 /* --- the client's stream --- */
 
 static void on_room(struct stream *stream) {
     struct exchange *exchange = stream->user;
     if (exchange->winner)
         attempt_resume(exchange->winner);
+    if (exchange->passing)
+        pass_room(exchange);
 }
 
 /* The client's stream is over: what still runs for it is cut off at once, whether it streamed or
@@ -619,6 +507,8 @@ static void on_gone(struct stream *stream, enum fail why) {
         exchange->why = why;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         cancel(exchange, exchange->attempts[i], FAIL_CANCELLED);
+    if (exchange->passing)
+        pass_gone(exchange);
     drop(exchange);
 }
 

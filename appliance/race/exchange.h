@@ -7,14 +7,19 @@
 #define HEDGEROW_APPLIANCE_RACE_EXCHANGE_H
 
 #include "appliance/race/attempt.h"
+#include "appliance/race/encode.h"
+#include "appliance/race/endpoint.h"
 #include "appliance/race/hedge.h"
+#include "appliance/race/pass.h"
 #include "appliance/race/plan.h"
 #include "appliance/race/race.h"
+#include "providers/embeddings.h"
 
 enum exchange_state {
     EXCHANGE_REQUEST,  /* the request is arriving */
     EXCHANGE_RACING,   /* attempts run, nothing was said to the client */
     EXCHANGE_RELAYING, /* an attempt is committed; the head was sent */
+    EXCHANGE_PASSING,  /* passed through to one provider */
     EXCHANGE_ANSWERED, /* the client's answer is queued whole, or its stream was reset */
 };
 
@@ -32,15 +37,23 @@ struct exchange {
     /* request */
     char *body; /* from race->loop->memory, body_size bytes of it */
     size_t body_n, body_size, body_max;
-    const struct dialect *dialect;
+    struct endpoint endpoint;      /* spans in `path` */
+    const struct dialect *dialect; /* the client's; errors are told in it */
     struct chat_request req;
+    struct embeddings_request embeddings; /* of an embeddings request, beside req */
+    struct chat_prompt *prompt;           /* NULL until a backend of another dialect needs it */
+    struct chat_losses losses;            /* what the last encoding left out (compat: lenient) */
+    struct span unable, unable_field;     /* why the last backend that cannot express it cannot */
     const struct config_model *model;
     const struct config_key *key;
     struct plan_wish wish;
     struct span id, traceparent, tags, authorization; /* in the arena */
     bool key_slot;                                    /* counted in key->in_flight */
-    bool chat; /* a request to be raced; otherwise answered from configuration */
+    bool raced; /* a request to be raced; otherwise answered from configuration */
     struct span path;
+    struct pass *pass; /* of a path that is passed through; in the arena */
+    bool passing;      /* it was started, and is not home */
+    bool pinned;       /* it refers to what one provider keeps (pin.h) */
 
     /* race */
     struct plan plan;
@@ -80,6 +93,15 @@ void exchange_attempt_home(struct exchange *, struct attempt *);
 /* Bytes for the client of a streamed answer. */
 void exchange_relay(struct exchange *, struct span bytes);
 
+/* Answers with an error of our own; and: the answer was given. For intake.c. */
+void exchange_refuse(struct exchange *, enum fail why, struct span message, struct span param);
+void exchange_answered(struct exchange *);
+/* From pass.c: it was started; it is home (its stream is gone), which may free the exchange. */
+void exchange_passing(struct exchange *);
+void exchange_pass_home(struct exchange *);
+/* Is it a whole count_tokens answer? 0, or -FAIL_BAD_EVENT. */
+int exchange_check_count(struct span body);
+
 /* --- relay.c: what is said to the client --- */
 /* Head of a won answer; SSE or a whole body follows. */
 void relay_begin(struct exchange *, struct attempt *winner);
@@ -95,7 +117,8 @@ void relay_fail(struct exchange *, enum fail why, struct attempt *shown);
 void relay_refuse(struct exchange *, enum fail why, struct span message, struct span param);
 /* A small JSON answer from configuration: GET /v1/models, /health. */
 void relay_json(struct exchange *, unsigned status, struct span json);
-/* GET /v1/models (rest empty) or /v1/models/ID (rest "/ID"): those that the key may use. */
-void relay_models(struct exchange *, struct span rest);
+/* GET /v1/models, or of one model: those that the key may use, as the client's dialect lists them.
+ * `anthropic`: in that of Anthropic, whose path is OpenAI's. */
+void relay_models(struct exchange *, bool anthropic);
 
 #endif

@@ -113,3 +113,24 @@ enum fail plan_make(struct plan *plan, const struct config_model *model,
     plan->delay_ns = delay_ns(plan, wish, &demand);
     return FAIL_NONE;
 }
+
+bool plan_pin(struct plan *plan, bool (*keep)(const struct config_backend *, void *owner),
+              void *owner) {
+    const struct config_backend *kept[PLAN_BACKENDS_MAX];
+    unsigned count = 0, ejected = 0;
+    for (unsigned i = 0; i < plan->own_count; i++) {
+        if (!keep(plan->backends[i], owner))
+            continue;
+        kept[count++] = plan->backends[i];
+        ejected += i >= plan->own_count - plan->ejected_count;
+    }
+    if (count == 0)
+        return false;
+    memcpy(plan->backends, kept, count * sizeof kept[0]);
+    plan->backend_count = plan->own_count = count;
+    plan->ejected_count = ejected;
+    plan->fallback_attempts = 0;
+    plan->mode = HEDGE_MODE_OFF;
+    plan->delay_ns = UINT64_MAX;
+    return true;
+}

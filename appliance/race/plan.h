@@ -58,4 +58,10 @@ enum fail plan_make(struct plan *plan, const struct config_model *model,
                     const struct config_key *key, const struct plan_wish *wish,
                     const struct health *health, struct route_dice dice, uint64_t now_ns);
 
+/* Keeps the backends of the providers named by `keep` (each returning true), in order, and never
+ * hedges or falls back: the state that the request refers to is nowhere else. False, with the plan
+ * unchanged, when none is left. */
+bool plan_pin(struct plan *plan, bool (*keep)(const struct config_backend *, void *owner),
+              void *owner);
+
 #endif

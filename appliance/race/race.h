@@ -12,6 +12,7 @@
 #include "appliance/race/budget.h"
 #include "appliance/race/config.h"
 #include "appliance/race/health.h"
+#include "appliance/race/sticky.h"
 #include "core/hist.h"
 #include "core/loop.h"
 #include "net/pool.h"
@@ -69,6 +70,12 @@ void race_stats_merge_backend(struct race_backend_stats *into,
                               const struct race_backend_stats *from);
 void race_stats_merge_pool(struct pool_stats *into, const struct pool_stats *from);
 
+/* What signing requests to one provider remembers on this worker. */
+struct upstreams_signing {
+    struct sigv4_cache cache;
+    int64_t skew_s; /* its clock minus ours, once it has refused a signature for that */
+};
+
 struct upstreams {
     struct race *race;
     const struct config *config; /* counted by control: released through race->release */
@@ -77,8 +84,9 @@ struct upstreams {
     struct budget *budgets; /* index: config_model.index */
     struct race_model_stats *models;
     struct race_backend_stats *backends;
-    unsigned holds;   /* exchanges that use it, and the race while it is current */
-    struct list link; /* race->retired */
+    struct upstreams_signing *signing; /* index: config_provider.index */
+    unsigned holds;                    /* exchanges that use it, and the race while it is current */
+    struct list link;                  /* race->retired */
     bool stopping;
 };
 
@@ -105,6 +113,7 @@ struct race {
     void (*finished)(struct race *, const struct exchange *);
     /* No exchange uses this configuration any more on this worker. */
     void (*release)(struct race *, const struct config *);
+    struct sticky *sticky; /* of the process, shared by its workers; NULL: nothing is remembered */
     void *owner;
 };
 #define RACE_EVENTS_MAX 512

@@ -49,6 +49,24 @@ static struct span hedge_word(const struct exchange *exchange, const struct atte
     return winner->number > 0 ? SPAN("won") : SPAN("lost");
 }
 
+/* What `compat: lenient` left out of the request, by name. */
+static void add_losses(struct exchange *exchange, struct relay_head *out) {
+    const struct chat_losses *losses = &exchange->losses;
+    struct json_out names;
+    if (losses->count == 0)
+        return;
+    json_out_arena(&names, &exchange->arena, HEADER_TEXT_MAX);
+    for (unsigned i = 0; i < losses->count && i < CHAT_LOSSES_MAX; i++) {
+        if (i > 0)
+            json_out_raw(&names, SPAN(", "));
+        json_out_raw(&names, losses->names[i]);
+    }
+    if (losses->count > CHAT_LOSSES_MAX)
+        json_out_raw(&names, SPAN(", ..."));
+    if (!names.full && http_is_value(json_out_span(&names)))
+        add(out, SPAN("x-hedgerow-dropped"), json_out_span(&names));
+}
+
 static void add_winner(struct exchange *exchange, struct relay_head *out,
                        const struct attempt *winner) {
     const char *provider = winner->backend->provider->provider.name;
@@ -58,6 +76,7 @@ static void add_winner(struct exchange *exchange, struct relay_head *out,
     add(out, SPAN("x-hedgerow-attempts"), span_of(out->attempts, (size_t)n));
     add(out, SPAN("x-hedgerow-hedge"), hedge_word(exchange, winner));
     add(out, SPAN("x-upstream-request-id"), winner->upstream_request_id);
+    add_losses(exchange, out);
     /* Up to the first token, or up to now for an answer that has none. */
     uint64_t now_ns = exchange->race->loop->now_ns;
     uint64_t token_ns = winner->first_token_ns ? winner->first_token_ns : now_ns;
@@ -141,9 +160,21 @@ static void end_stream(struct exchange *exchange, const struct json_out *last) {
     stream_send_end(exchange->client);
 }
 
+/* The provider's own whole body is the client's. */
+static void send_verbatim(struct exchange *exchange, struct attempt *winner) {
+    struct relay_head out;
+    begin_head(exchange, &out, 200, SPAN("application/json"));
+    add_winner(exchange, &out, winner);
+    send_whole(exchange, &out, winner->body);
+}
+
 void relay_finish(struct exchange *exchange, struct attempt *winner) {
     count_tokens(exchange, winner);
     struct json_out text;
+    if (winner->verbatim) {
+        send_verbatim(exchange, winner);
+        return;
+    }
     json_out_arena(&text, &exchange->arena, 1024);
     if (exchange->req.stream) {
         exchange->dialect->write_done(&winner->writer, &winner->reader, &text);
@@ -199,15 +230,30 @@ void relay_break(struct exchange *exchange, struct attempt *winner) {
     end_stream(exchange, &text);
 }
 
-/* The provider's own answer to a request that it refused: the client's dialect is the provider's,
- * so it reads it as it is. */
+/* A refusal in another dialect is told in the client's, with the provider's words: they say what to
+ * mend. (What it says of credentials is never a refusal.) */
+static bool show_translated(struct exchange *exchange, const struct attempt *shown) {
+    struct span raw = shown->error_message;
+    char *text = arena_alloc(&exchange->arena, raw.n + 1);
+    long n = text && raw.n ? json_decode(raw, true, text, raw.n) : -1;
+    if (n <= 0)
+        return false;
+    struct span message =
+        arena_printf(&exchange->arena, "%s: %.*s", shown->backend->provider->provider.name,
+                     (int)min_size((size_t)n, 4096), text);
+    relay_refuse(exchange, shown->why, message, span_of("", 0));
+    return true;
+}
+
+/* The provider's own answer to a request that it refused: when the client's dialect is the
+ * provider's, it reads it as it is. */
 static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
     bool refused = shown && (shown->why == FAIL_REFUSED || shown->why == FAIL_POLICY);
     if (!refused || shown->status < 400 || shown->body.n == 0 ||
         !http_media_type_is(shown->content_type, SPAN("application/json")))
         return false;
-    if (shown->backend->provider->provider.kind->dialect != exchange->dialect)
-        return false;
+    if (shown->encoded->translated)
+        return show_translated(exchange, shown);
     struct relay_head out;
     begin_head(exchange, &out, shown->status, SPAN("application/json"));
     add_winner(exchange, &out, shown);
@@ -248,9 +294,7 @@ static void send_error(struct exchange *exchange, enum fail why, struct span mes
         add(&out, SPAN("retry-after-ms"), span_of(out.retry_after_ms, (size_t)n));
     }
     if (status == 405)
-        add(&out, SPAN("allow"),
-            exchange->chat || span_ends(exchange->path, SPAN("/completions")) ? SPAN("POST")
-                                                                              : SPAN("GET, HEAD"));
+        add(&out, SPAN("allow"), exchange->endpoint.get ? SPAN("GET, HEAD") : SPAN("POST"));
     int n = snprintf(out.attempts, sizeof out.attempts, "%u", exchange->attempt_count);
     if (exchange->attempt_count)
         add(&out, SPAN("x-hedgerow-attempts"), span_of(out.attempts, (size_t)n));
@@ -279,48 +323,4 @@ void relay_json(struct exchange *exchange, unsigned status, struct span json) {
     struct relay_head out;
     begin_head(exchange, &out, status, SPAN("application/json"));
     send_whole(exchange, &out, json);
-}
-
-static void write_model(struct json_out *out, const struct config_model *model) {
-    json_out_object(out);
-    json_out_key(out, SPAN("id"));
-    json_out_string(out, span_str(model->name));
-    json_out_key(out, SPAN("object"));
-    json_out_string(out, SPAN("model"));
-    json_out_key(out, SPAN("created"));
-    json_out_int(out, 0);
-    json_out_key(out, SPAN("owned_by"));
-    json_out_string(out, SPAN("hedgerow"));
-    json_out_object_end(out);
-}
-
-void relay_models(struct exchange *exchange, struct span rest) {
-    const struct config *config = exchange->upstreams->config;
-    struct json_out out;
-    json_out_arena(&out, &exchange->arena, 1024);
-    if (rest.n > 1) {
-        const struct config_model *model = config_model_find(config, span_from(rest, 1));
-        if (!model || !config_key_allows(exchange->key, model)) {
-            relay_refuse(exchange, FAIL_NO_MODEL,
-                         SPAN("there is no such model; GET /v1/models lists those that there are"),
-                         SPAN("model"));
-            return;
-        }
-        write_model(&out, model);
-    } else {
-        json_out_object(&out);
-        json_out_key(&out, SPAN("object"));
-        json_out_string(&out, SPAN("list"));
-        json_out_key(&out, SPAN("data"));
-        json_out_array(&out);
-        for (unsigned i = 0; i < config->model_count; i++)
-            if (config_key_allows(exchange->key, &config->models[i]))
-                write_model(&out, &config->models[i]);
-        json_out_array_end(&out);
-        json_out_object_end(&out);
-    }
-    if (out.full)
-        relay_refuse(exchange, FAIL_OVERLOAD, span_of("", 0), span_of("", 0));
-    else
-        relay_json(exchange, 200, json_out_span(&out));
 }

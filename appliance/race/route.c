@@ -32,7 +32,7 @@ static bool listed(struct span list, struct span name) {
 
 static bool allowed(const struct config_backend *backend, struct span residency, struct span only) {
     const struct provider *provider = &backend->provider->provider;
-    if (residency.n > 0 && !span_eq_nocase(span_str(provider->region), residency))
+    if (residency.n > 0 && !span_eq_nocase(provider_residency(provider), residency))
         return false;
     return listed(only, span_str(provider->name));
 }
