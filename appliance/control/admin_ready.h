@@ -6,9 +6,12 @@
 
 #define ADMIN_READY_TEXT_MAX 4096
 
-/* True when all workers run and nothing drains. The text, a line for each thing worth knowing,
- * says why not; and names the models that have no usable backend left, which is no reason to be
- * taken out of service: other instances reach the same providers. Any thread. */
+/* True when all workers run, nothing drains, and some model has a backend whose credential is there.
+ * The text, a line for each thing worth knowing, says why not. It also names the models that have no
+ * usable backend left and the providers without a good credential, which is no reason to be taken out
+ * of service: the other models are served, and other instances would hardly fare better. Without any
+ * model to serve there is nothing to lose, and what is missing (a role, a file) may be this
+ * instance's own. Any thread. */
 bool admin_ready(struct crew *, char text[ADMIN_READY_TEXT_MAX]);
 
 #endif

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "appliance/control/config_load.h"
+#include "appliance/control/credentials_recipe.h"
 
 /* Each writes one value as the operator would, in the largest unit that leaves it whole. */
 static void put_duration(uint64_t ns, FILE *out) {
@@ -85,14 +86,26 @@ static void plan_listeners(const struct config *config, FILE *out) {
     fputs("\n", out);
 }
 
+static void put_authorisation(const struct provider *provider, FILE *out) {
+    if (provider->credential)
+        fprintf(out, "credentials from %s",
+                credentials_way_text(credentials_plan_of(provider->credential)->recipe.way));
+    else if (provider->oci_key)
+        fputs("with a signing key", out);
+    else
+        fputs(provider->api_key ? "with a key" : "without a key", out);
+}
+
 static void plan_provider(const struct config_provider *p, FILE *out) {
     static const char *const cancels[] = {"unknown", "stops_billing", "bills_on"};
     const struct provider *provider = &p->provider;
-    fprintf(out, "  %s\n    kind %s, %s://%s%s\n    %s", provider->name, provider->kind->name,
-            provider->tls ? "https" : "http", provider->authority, provider->path_prefix,
-            provider->api_key ? "with a key" : "without a key");
+    fprintf(out, "  %s\n    kind %s, %s://%s%s\n    ", provider->name, provider->kind->name,
+            provider->tls ? "https" : "http", provider->authority, provider->path_prefix);
+    put_authorisation(provider, out);
     if (provider->region)
         fprintf(out, ", region %s", provider->region);
+    if (provider->residency)
+        fprintf(out, ", residency %s", provider->residency);
     if (provider->api_version)
         fprintf(out, ", api_version %s", provider->api_version);
     if (p->tls && strcmp(p->server_name, provider->host) != 0)
@@ -108,8 +121,9 @@ static void plan_provider(const struct config_provider *p, FILE *out) {
 
 static void plan_backend(const struct config_backend *backend, FILE *out) {
     const struct provider *provider = &backend->provider->provider;
+    struct span path = backend->targets[provider->kind->service].path;
     fprintf(out, "    %u. %s: %s  %s%.*s", backend->index + 1, provider->name, backend->model,
-            provider->authority, (int)backend->target.path.n, backend->target.path.p);
+            provider->authority, (int)path.n, path.p);
     if (backend->weight != 1)
         fprintf(out, "  weight %u", backend->weight);
     if (backend->price.known) {

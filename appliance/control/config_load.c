@@ -1,7 +1,7 @@
 /* config_load.c - from a configuration file to the snapshot that the race works with.
  *
  * Owns:     the snapshot's memory: everything that a struct config points to is in one arena,
- *           except the TLS contexts, which are counted references.
+ *           except the TLS contexts, which are counted references, and OCI's signing keys.
  * Promises: a snapshot that is handed out is whole; after an error nothing is. */
 #include "appliance/control/config_load.h"
 
@@ -15,6 +15,9 @@
 #include "core/heap.h"
 #include "core/slab.h"
 #include "net/cert.h"
+
+/* LiteLLM's has 1.6 MB. */
+#define PRICES_FILE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
 struct snapshot {
     struct config config;
@@ -89,6 +92,34 @@ static void read_telemetry(struct config_reader *r, const struct config_node *ma
         r->config->access_log_path = config_expand_path(span_str(log.path), r->directory, r->keep);
 }
 
+static void read_prices(struct config_reader *r, const struct config_node *node, const char *path) {
+    struct span text;
+    const char *why;
+    size_t at;
+    if (!config_expand_file(path, PRICES_FILE_MAX_BYTES, r->scratch, &text, &why))
+        config_setting_error(r, node, "prices: %s cannot be read: %s", path, why);
+    else if (prices_read(text, r->scratch, &r->prices, &at, &why) != 0)
+        config_setting_error(r, node, "prices: %s at byte %zu: %s", path, at, why);
+}
+
+/* The provider of the paths that are passed through, among those that can be passed to. */
+static void read_passthrough(struct config_reader *r, const struct config_node *node,
+                             const char *name) {
+    for (unsigned i = 0; i < r->config->provider_count; i++) {
+        const struct config_provider *provider = &r->config->providers[i];
+        if (strcmp(provider->provider.name, name) != 0)
+            continue;
+        r->config->passthrough = provider;
+        if (provider->provider.kind && provider->provider.host && !provider->pass.path.p)
+            config_setting_error(r, node, "passthrough: nothing can be passed through to kind %s%s",
+                                 provider->provider.kind->name,
+                                 provider->provider.api_version ? " with api_version" : "");
+        return;
+    }
+    config_setting_error(r, node, "passthrough: there is no \"%.*s\" under providers",
+                         CONFIG_SHOWN(node));
+}
+
 /* The order is that of references: providers before models before keys. */
 static void read_root(struct config_reader *r, const struct config_node *map) {
     struct config_root root = {.version = 0};
@@ -112,8 +143,12 @@ static void read_root(struct config_reader *r, const struct config_node *map) {
                             &(struct config_state){.nothing = 0});
     if (root.defaults)
         read_defaults(r, root.defaults);
+    if (root.prices)
+        read_prices(r, config_node_find(map, SPAN("prices")), root.prices);
     if (root.providers)
         config_providers_read(r, root.providers);
+    if (root.passthrough)
+        read_passthrough(r, config_node_find(map, SPAN("passthrough")), root.passthrough);
     if (root.models)
         config_models_read(r, root.models);
     if (root.keys)
@@ -214,6 +249,9 @@ void config_free(struct config **config) {
     for (unsigned i = 0; i < snapshot->config.provider_count; i++)
         if (snapshot->config.providers[i].tls)
             cert_client_drop(&snapshot->config.providers[i].tls);
+    for (unsigned i = 0; i < snapshot->config.provider_count; i++)
+        if (snapshot->config.providers[i].provider.oci_key)
+            oci_key_free(&snapshot->config.providers[i].provider.oci_key);
     drop_listeners(&snapshot->config);
     arena_fini(&snapshot->arena);
     memory_fini(&snapshot->memory);

@@ -40,6 +40,19 @@ static void read_price(struct config_reader *r, const struct config_node *map, c
     price->known = true;
 }
 
+/* What the price file says of it, if anything. */
+static void find_price(struct config_reader *r, struct config_backend *backend) {
+    const struct provider_kind *kind = backend->provider->provider.kind;
+    const struct price *price =
+        kind ? prices_find(&r->prices, span_str(kind->name), span_str(backend->model)) : NULL;
+    if (!price)
+        return;
+    backend->price = (struct config_price){.known = true,
+                                           .input_pico = price->input_pico,
+                                           .cached_input_pico = price->cached_input_pico,
+                                           .output_pico = price->output_pico};
+}
+
 static void read_target(struct config_reader *r, const struct config_node *map, const char *where,
                         struct config_backend *backend) {
     const struct provider *provider = &backend->provider->provider;
@@ -47,10 +60,17 @@ static void read_target(struct config_reader *r, const struct config_node *map, 
     /* A provider with an error of its own has no address to make a path for. */
     if (!provider->kind || !provider->host)
         return;
-    if (provider->kind->target(provider, span_str(backend->model), r->keep, &backend->target,
-                               &why) != 0)
+    backend->targets = config_setting_alloc(r, SERVICE_COUNT * sizeof *backend->targets);
+    for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+        if (!(provider->kind->services & 1u << i))
+            continue;
+        if (provider->kind->target(provider, (enum provider_service)i, span_str(backend->model),
+                                   r->keep, &backend->targets[i], &why) == 0)
+            continue;
         config_setting_error(r, map, "%s: %.*s", where, (int)min_size(why.n, 256),
                              why.p ? why.p : "");
+        return;
+    }
 }
 
 static void read_backend(struct config_reader *r, const struct config_node *map, const char *where,
@@ -75,6 +95,8 @@ static void read_backend(struct config_reader *r, const struct config_node *map,
                 "%s: backends[%u] is the same provider and model; hedging against oneself "
                 "gains nothing, remove one",
                 where, other->index);
+    if (!draft.price)
+        find_price(r, backend);
     read_target(r, map, where, backend);
 }
 
@@ -148,6 +170,7 @@ static void read_model(struct config_reader *r, struct draft *draft, struct conf
     if (draft->map->kind != CONFIG_MAP)
         return;
     model->strategy = draft->d.strategy;
+    model->lenient = draft->d.lenient;
     model->affinity = draft->d.affinity;
     if (draft->d.hedge)
         config_hedge_read(r, draft->d.hedge, config_setting_where(r, draft->where, SPAN("hedge")),

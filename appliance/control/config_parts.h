@@ -29,6 +29,13 @@ void config_admin_read(struct config_reader *, const struct config_node *admin);
 void config_workers_read(struct config_reader *, const struct config_node *node, const char *text);
 /* providers, with their trust stores. */
 void config_providers_read(struct config_reader *, const struct config_node *providers);
+/* The part of one provider that says how it is authorised, where a fixed api_key is not all (see
+ * config_credentials.c): the cell or key, an api_key from elsewhere, and project, location, region and
+ * compartment. Before its URL is chosen; the kind and the region's setting are known. `map`: the
+ * provider's, `where`: its name in messages. */
+void config_credentials_read(struct config_reader *, const struct config_node *map,
+                             const char *where, const struct config_provider_draft *draft,
+                             struct provider *provider);
 /* models, with the request targets of their backends. Wants r->hedge and r->timeouts, and the
  * providers. */
 void config_models_read(struct config_reader *, const struct config_node *models);

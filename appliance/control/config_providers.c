@@ -11,31 +11,6 @@
 
 #define WHY_MAX 512
 
-/* Kinds of the documented interface. Those that provider_kinds lacks are known, but not to this
- * version. */
-static const char *const documented_kinds[] = {
-    "openai",
-    "azure",
-    "bedrock",
-    "bedrock-openai",
-    "vertex",
-    "vertex-openai",
-    "vertex-anthropic",
-    "gemini",
-    "anthropic",
-    "deepseek",
-    "moonshot",
-    "dashscope",
-    "oci",
-    "openrouter",
-    "groq",
-    "mistral",
-    "xai",
-    "together",
-    "vllm",
-    "ollama",
-};
-
 /* Fields that are the proxy's own business: a configured one would contradict the framing or the
  * connection. */
 static const char *const reserved_headers[] = {
@@ -79,24 +54,28 @@ static void unknown_kind(struct config_reader *r, const struct draft *draft) {
                               provider_kinds[i]->name);
         n = min_size(n, sizeof has - 1);
     }
-    for (size_t i = 0; i < countof(documented_kinds); i++) {
-        if (span_eq(kind, span_str(documented_kinds[i]))) {
-            config_setting_error(r, node_of(draft, "kind"),
-                                 "%s.kind: %s is not supported by this version; it has %s",
-                                 draft->where, documented_kinds[i], has);
-            return;
-        }
-    }
     config_nearest_text(&nearest, hint, sizeof hint);
     config_setting_error(r, node_of(draft, "kind"), "%s.kind: there is no kind \"%.*s\"%s%s",
                          draft->where, CONFIG_SHOWN(node_of(draft, "kind")),
                          *hint ? hint : "; there are ", *hint ? "" : has);
 }
 
+/* The URL that the kind makes of region or location. */
+static const char *made_url(struct config_reader *r, const struct draft *draft,
+                            const struct provider *provider) {
+    struct span why = {NULL, 0}, url = provider->kind->url(provider, r->scratch, &why);
+    if (url.p)
+        return config_setting_keep(r, url);
+    config_setting_error(r, draft->map, "%s: %.*s", draft->where, (int)min_size(why.n, 256),
+                         why.p ? why.p : "");
+    return NULL;
+}
+
 /* The URL's text and the key it came from; NULL after an error was reported. */
 static const char *choose_url(struct config_reader *r, const struct draft *draft,
-                              const struct provider_kind *kind, const char **key) {
+                              const struct provider *provider, const char **key) {
     const struct config_provider_draft *d = &draft->d;
+    const struct provider_kind *kind = provider->kind;
     bool azure = strcmp(kind->name, "azure") == 0;
     *key = d->endpoint ? "endpoint" : "base_url";
     if (d->endpoint && !azure)
@@ -109,6 +88,8 @@ static const char *choose_url(struct config_reader *r, const struct draft *draft
         return d->endpoint ? d->endpoint : d->base_url;
     else if (kind->base_url)
         return kind->base_url;
+    else if (kind->url)
+        return made_url(r, draft, provider);
     else
         config_setting_error(
             r, draft->map, "%s needs %s, since kind %s has no address of its own", draft->where,
@@ -137,7 +118,7 @@ static const char *keep_authority(struct config_reader *r, const struct config_u
 
 static bool read_url(struct config_reader *r, const struct draft *draft, struct provider *provider,
                      bool *loopback) {
-    const char *key, *why, *text = choose_url(r, draft, provider->kind, &key);
+    const char *key, *why, *text = choose_url(r, draft, provider, &key);
     struct config_url url;
     if (!text)
         return false;
@@ -161,6 +142,7 @@ static bool key_sendable(const char *key) {
     return true;
 }
 
+/* The fixed key, unless config_credentials_read has found what authorises. */
 static void read_key(struct config_reader *r, const struct draft *draft, struct provider *provider,
                      bool loopback) {
     const char *key = draft->d.api_key;
@@ -170,19 +152,20 @@ static void read_key(struct config_reader *r, const struct draft *draft, struct 
                              "%s.api_key is missing: the credential, best as \"${NAME}\"; or "
                              "none to send none",
                              draft->where);
-    if (!given || !key || strcmp(key, "none") == 0)
-        return;
-    if (!key_sendable(key)) {
-        config_setting_error(r, given,
-                             "%s.api_key holds blanks or characters that cannot be sent in a "
-                             "header",
-                             draft->where);
-        return;
+    if (given && key && strcmp(key, "none") != 0) {
+        if (!key_sendable(key)) {
+            config_setting_error(r, given,
+                                 "%s.api_key holds blanks or characters that cannot be sent in a "
+                                 "header",
+                                 draft->where);
+            return;
+        }
+        provider->api_key = key;
     }
-    provider->api_key = key;
-    if (!provider->tls && !loopback)
-        config_setting_warning(r, given, "%s.api_key will be sent in clear text: its URL is http",
-                               draft->where);
+    if ((provider->api_key || provider->credential) && !provider->tls && !loopback)
+        config_setting_warning(r, given ? given : draft->map,
+                               "%s%s will be sent in clear text: its URL is http", draft->where,
+                               given ? ".api_key" : ": its credential");
 }
 
 static bool header_reserved(struct config_reader *r, const struct draft *draft, struct span name,
@@ -305,6 +288,16 @@ static void read_bounds(struct config_reader *r, const struct draft *draft,
     provider->limit_concurrency = limits.concurrency;
 }
 
+/* Where paths go that are passed through to it. */
+static void read_pass(struct config_reader *r, const struct draft *draft,
+                      struct config_provider *out) {
+    const struct provider *provider = &out->provider;
+    struct span why = {NULL, 0};
+    if (provider->kind->pass && provider->kind->pass(provider, r->keep, &out->pass, &why) != 0)
+        config_setting_error(r, draft->map, "%s: %.*s", draft->where, (int)min_size(why.n, 256),
+                             why.p ? why.p : "");
+}
+
 static void read_provider(struct config_reader *r, struct draft *drafts, unsigned index) {
     struct draft *draft = &drafts[index];
     struct config_provider *out = &r->config->providers[index];
@@ -324,15 +317,22 @@ static void read_provider(struct config_reader *r, struct draft *drafts, unsigne
     }
     out->cancel = draft->d.cancel;
     out->provider.region = draft->d.region;
+    out->provider.residency = draft->d.residency;
+    out->provider.s3_locations = draft->d.s3_locations;
+    if (draft->d.s3_locations && strcmp(draft->d.kind, "bedrock") != 0)
+        config_setting_error(r, node_of(draft, "s3_locations"),
+                             "%s.s3_locations: only kind bedrock has them", draft->where);
     out->provider.api_version = draft->d.api_version;
     if (draft->d.api_version && strcmp(draft->d.kind, "azure") != 0)
         config_setting_error(r, node_of(draft, "api_version"),
                              "%s.api_version: only kind azure has one", draft->where);
+    config_credentials_read(r, draft->map, draft->where, &draft->d, &out->provider);
     if (!read_url(r, draft, &out->provider, &loopback))
         return;
     read_key(r, draft, &out->provider, loopback);
     read_headers(r, draft, &out->provider);
     read_tls(r, drafts, index);
+    read_pass(r, draft, out);
 }
 
 void config_providers_read(struct config_reader *r, const struct config_node *map) {

@@ -12,6 +12,7 @@
 #include "appliance/control/config_report.h"
 #include "appliance/race/config.h"
 #include "net/cert.h"
+#include "providers/prices.h"
 
 /* What all the readers of a file share. */
 struct config_reader {
@@ -23,6 +24,7 @@ struct config_reader {
     struct config *config;           /* being made */
     struct config_hedge hedge;       /* `defaults`, filled in before the models */
     struct config_timeouts timeouts; /* the same */
+    struct prices prices;            /* of the price file, in scratch; empty when there is none */
 };
 
 /* All values together after replacement: ${file:} and aliases multiply, this bounds the product. */
@@ -36,7 +38,7 @@ enum config_section {
 
 struct config_root {
     unsigned version;
-    const char *workers;
+    const char *workers, *passthrough, *prices;
     const struct config_node *listeners, *admin, *providers, *models, *defaults, *keys, *limits,
         *telemetry, *state;
 };
@@ -50,7 +52,14 @@ struct config_listener_tls {
     const struct config_node *certificates;
 };
 struct config_provider_draft {
-    const char *kind, *base_url, *endpoint, *api_key, *api_version, *region;
+    const char *kind, *base_url, *endpoint, *api_key, *api_version, *region, *residency;
+    const char *project, *location, *credentials; /* Google */
+    const char *access_key_id, *secret_access_key, *session_token, *bearer_token,
+        *sts_url;                                                          /* AWS */
+    const char *tenant_id, *client_id, *client_secret, *authority, *scope; /* Azure */
+    const char *tenancy, *user, *fingerprint, *private_key, *compartment;  /* OCI */
+    bool managed_identity;                                                 /* Azure */
+    bool s3_locations;                                                     /* AWS */
     const struct config_node *tls, *pool, *headers, *limits;
     enum config_cancel cancel;
 };
@@ -67,6 +76,7 @@ struct config_limits {
 };
 struct config_model_draft {
     const struct config_node *backends, *hedge, *timeouts, *fallback, *aliases;
+    bool lenient;
     enum config_strategy strategy;
     enum config_affinity affinity;
 };

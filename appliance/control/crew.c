@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "appliance/control/access_log.h"
-#include "appliance/control/config_load.h"
 #include "appliance/control/keys.h"
 #include "core/heap.h"
 #include "core/limits.h"
@@ -28,26 +27,10 @@
  * not. */
 #define EXCHANGES_PER_WORKER 100000
 
-/* --- configurations that several hold --- */
-
-static void hold_release(struct config_hold *hold) {
-    if (atomic_fetch_sub(&hold->holds, 1) != 1)
-        return;
-    config_free(&hold->config);
-    heap_free(&hold);
-}
-
-static struct config_hold *hold_new(struct config *config) {
-    struct config_hold *hold = heap_alloc(sizeof *hold);
-    hold->config = config;
-    atomic_init(&hold->holds, 1);
-    config->holder = hold;
-    return hold;
-}
-
 static void race_release(struct race *race, const struct config *config) {
+    struct config_hold *hold = config->holder;
     (void)race;
-    hold_release(config->holder);
+    config_hold_drop(&hold);
 }
 
 /* --- messages to a worker --- */
@@ -70,7 +53,7 @@ static void deliver_config(struct message *message, void *owner) {
     struct crew_member *member = owner;
     const struct config *config = order->hold->config;
     if (member->stopping) {
-        hold_release(order->hold);
+        config_hold_drop(&order->hold);
     } else {
         pthread_mutex_lock(&member->view);
         race_reconfigure(&member->race, config);
@@ -178,6 +161,7 @@ static int open_member(struct crew_member *member, const struct config *config) 
     member->race.key_find = keys_find;
     member->race.finished = access_log_finished;
     member->race.release = race_release;
+    member->race.sticky = member->crew->sticky;
     member->race.owner = member->log;
     race_init(&member->race, &member->loop, &member->resolve, config, EXCHANGES_PER_WORKER);
     for (unsigned i = 0; i < member->server_count; i++) {
@@ -248,7 +232,8 @@ int crew_start(struct crew *crew, struct config *config, unsigned count, const i
     crew->count = count;
     crew->access_log = log;
     crew->start_wall_ns = ring_wall(NULL);
-    crew->current = hold_new(config);
+    crew->sticky = heap_alloc(sizeof *crew->sticky);
+    crew->current = config_hold_take(config);
     atomic_fetch_add(&crew->current->holds, count); /* each worker's race */
     for (unsigned i = 0; i < count; i++) {
         struct crew_member *member = &crew->members[i];
@@ -275,14 +260,11 @@ static bool running(const struct crew_member *member) {
 
 void crew_reconfigure(struct crew *crew, struct config *config) {
     struct config_hold *before = crew->current;
-    crew->current = hold_new(config);
-    for (unsigned i = 0; i < crew->count; i++) {
-        if (!running(&crew->members[i]))
-            continue;
-        atomic_fetch_add(&crew->current->holds, 1);
-        post(&crew->members[i], deliver_config, crew->current);
-    }
-    hold_release(before);
+    crew->current = config_hold_take(config);
+    for (unsigned i = 0; i < crew->count; i++)
+        if (running(&crew->members[i]))
+            post(&crew->members[i], deliver_config, config_hold_take(config));
+    config_hold_drop(&before);
 }
 
 void crew_drain(struct crew *crew) {
@@ -330,5 +312,6 @@ void crew_join(struct crew *crew) {
         heap_free(&member->servers);
     }
     heap_free(&crew->members);
-    hold_release(crew->current);
+    heap_free(&crew->sticky);
+    config_hold_drop(&crew->current);
 }

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "appliance/control/config_hold.h"
 #include "appliance/race/race.h"
 #include "core/mailbox.h"
 #include "core/worker.h"
@@ -16,15 +17,10 @@
 
 struct access_log;
 struct access_log_writer;
+struct credentials;
 
 /* As many as config_parts.h lets a file have. */
 #define CREW_LISTENERS_MAX 64
-
-/* What is known of a configuration beside its contents: how many hold it. */
-struct config_hold {
-    struct config *config;
-    atomic_uint holds;
-};
 
 struct crew_member {
     struct worker worker;
@@ -58,7 +54,9 @@ struct crew {
     unsigned count;
     struct resolver *resolver; /* made by the caller of crew_start, freed by crew_join */
     struct access_log *access_log;
-    struct config_hold *current; /* the main thread's */
+    struct credentials *credentials; /* borrowed, for metrics and readiness; NULL: none */
+    struct config_hold *current;     /* the main thread's */
+    struct sticky *sticky;           /* who made which response; shared by the workers */
     uint64_t start_wall_ns;
     atomic_bool draining;
 };

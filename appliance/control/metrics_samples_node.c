@@ -79,6 +79,29 @@ METRICS_SAMPLES(upstream_waiting) {
                           view->providers[i].waiting);
 }
 
+/* --- credentials --- */
+
+METRICS_SAMPLES(credential_state) {
+    for (unsigned i = 0; i < view->credential_count; i++)
+        metrics_out_count(out, L({"provider", view->credentials[i].provider}),
+                          view->credentials[i].state);
+}
+
+METRICS_SAMPLES(credential_expires) {
+    for (unsigned i = 0; i < view->credential_count; i++)
+        if (view->credentials[i].expires_s > 0)
+            metrics_out_count(out, L({"provider", view->credentials[i].provider}),
+                              (uint64_t)view->credentials[i].expires_s);
+}
+
+METRICS_SAMPLES(credential_refreshes) {
+    for (unsigned i = 0; i < view->credential_count; i++) {
+        const struct credentials_row *row = &view->credentials[i];
+        metrics_out_count(out, L({"provider", row->provider}, {"outcome", "good"}), row->got);
+        metrics_out_count(out, L({"provider", row->provider}, {"outcome", "failed"}), row->failed);
+    }
+}
+
 /* --- workers --- */
 
 static void put_worker(struct metrics_out *out, unsigned worker, uint64_t value) {

@@ -210,6 +210,7 @@ struct metrics_view *metrics_view_new(struct crew *crew) {
     if (view->generation == UINT64_MAX)
         view->generation = 0; /* no worker has one */
     add_resident(view);
+    view->credentials = credentials_rows(crew->credentials, &view->credential_count);
     view->log_dropped = crew->access_log ? access_log_dropped(crew->access_log) : 0;
     view->start_wall_ns = crew->start_wall_ns;
     return view;
@@ -225,6 +226,7 @@ void metrics_view_free(struct metrics_view **pointer) {
     }
     for (unsigned i = 0; i < view->provider_count; i++)
         heap_free(&view->providers[i].name);
+    credentials_rows_free(&view->credentials, view->credential_count);
     heap_free(&view->models);
     heap_free(&view->backends);
     heap_free(&view->providers);

@@ -7,6 +7,7 @@
 #ifndef HEDGEROW_APPLIANCE_CONTROL_METRICS_VIEW_H
 #define HEDGEROW_APPLIANCE_CONTROL_METRICS_VIEW_H
 
+#include "appliance/control/credentials.h"
 #include "appliance/control/crew.h"
 
 struct metrics_model {
@@ -50,6 +51,8 @@ struct metrics_view {
     struct metrics_backend *backends;
     struct metrics_provider *providers;
     struct metrics_worker *workers;
+    struct credentials_row *credentials; /* of providers whose credential changes */
+    unsigned credential_count;
     unsigned model_count, backend_count, provider_count, worker_count;
     struct metrics_memory memory[METRICS_MEMORY_MAX];
     unsigned memory_count;

@@ -20,6 +20,7 @@
 #include "appliance/control/access_log.h"
 #include "appliance/control/admin.h"
 #include "appliance/control/config_load.h"
+#include "appliance/control/credentials.h"
 #include "appliance/control/crew.h"
 #include "appliance/control/version.h"
 #include "core/heap.h"
@@ -28,6 +29,9 @@
 
 /* How often the main thread looks whether the workers have ended while it waits for signals. */
 #define LOOK_NS (20 * NS_PER_MS)
+/* How long a start, or a reload with new sources, waits for credentials. Longer would keep the other
+ * providers from serving; requests that come before a credential fail over to them. */
+#define CREDENTIALS_NS (5 * NS_PER_S)
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -63,6 +67,7 @@ struct serving {
     const struct serve_options *options;
     struct config *config; /* the one in use; owned by the crew once it has started */
     struct crew crew;
+    struct credentials *credentials;
     struct access_log *log;
     struct admin *admin;
     unsigned worker_count;
@@ -205,6 +210,12 @@ static void reload(struct serving *serving) {
         say("reload: the listeners differ from those in use; they change only by a restart");
         config_free(&config);
     }
+    /* Its cells are filled before a worker sees it. */
+    int error = config ? credentials_use(serving->credentials, config, CREDENTIALS_NS) : 0;
+    if (error < 0) {
+        say("reload: the thread that obtains credentials cannot be started: %s", strerror(-error));
+        config_free(&config);
+    }
     if (config) {
         config->generation = serving->config->generation + 1;
         serving->config = config;
@@ -268,6 +279,14 @@ static int run(struct serving *serving, const sigset_t *signals) {
         say("cannot write the access log %s: %s", config->access_log_path, strerror(-error));
         return 1;
     }
+    serving->credentials = credentials_new();
+    serving->crew.credentials = serving->credentials;
+    error = credentials_use(serving->credentials, config, CREDENTIALS_NS);
+    if (error < 0) {
+        say("the thread that obtains credentials cannot be started: %s%s", strerror(-error),
+            start_advice(error));
+        return 1;
+    }
     error = crew_start(&serving->crew, config, serving->worker_count, serving->cpus,
                        serving->listen_fds, serving->log);
     if (error == 0 && config->admin.host)
@@ -283,6 +302,7 @@ static int run(struct serving *serving, const sigset_t *signals) {
     }
     if (serving->admin)
         admin_stop(&serving->admin);
+    credentials_free(&serving->credentials);
     crew_join(&serving->crew);
     access_log_close(&serving->log);
     if (error == 0)

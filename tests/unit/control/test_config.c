@@ -134,7 +134,7 @@ TEST(providers_by_their_urls) {
         EXPECT_EQ(provider->port, rows[i].port);
         EXPECT_EQ(provider->tls, rows[i].tls);
         EXPECT_EQ(config->providers[0].tls != NULL, rows[i].tls);
-        EXPECT(config->models[0].backends[0].target.path.n > 0);
+        EXPECT(config->models[0].backends[0].targets[SERVICE_CHAT].path.n > 0);
         config_free(&config);
     }
 }

@@ -146,8 +146,6 @@ TEST(providers_that_cannot_be) {
          "you mean \"openai\"?\n"},
         {"unknown kind", HEAD MODELS "providers: {p: {kind: opnai, api_key: k}}\n",
          "t.yaml:4:23: providers.p.kind: there is no kind \"opnai\"; did you mean \"openai\"?\n"},
-        {"kind of later", HEAD MODELS "providers: {p: {kind: bedrock, region: us-east-1}}\n",
-         "t.yaml:4:23: providers.p.kind: bedrock is not supported by this version; it has openai*"},
         {"no api_key", HEAD MODELS "providers: {p: {kind: openai}}\n",
          "t.yaml:4:16: providers.p.api_key is missing: the credential, best as \"${NAME}\"; or "
          "none to send none\n"},
@@ -166,8 +164,8 @@ TEST(providers_that_cannot_be) {
                      "\"https://i\"}}\n",
          "t.yaml:4:75: providers.p has both endpoint and base_url; remove one\n"},
         {"no base_url", HEAD MODELS "providers: {p: {kind: bedrock-openai, api_key: k}}\n",
-         "t.yaml:4:16: providers.p needs base_url, since kind bedrock-openai has no address of its "
-         "own\n"},
+         "t.yaml:4:16: providers.p: region is missing: name the AWS region, such as us-east-1, or "
+         "give base_url\n"},
         {"api_version of another kind",
          HEAD MODELS "providers: {p: {kind: openai, api_key: k, api_version: 2024-10-21}}\n",
          "t.yaml:4:56: providers.p.api_version: only kind azure has one\n"},
@@ -368,8 +366,6 @@ TEST(settings_of_a_later_version_are_refused) {
          "t.yaml:5:109: keys[0].limits.tpm is not supported by this version; remove it\n"},
         {"later: tags", ALL "keys: [{name: a, sha256: " SHA_A ", tags: {team: a}}]\n",
          "t.yaml:5:92: keys[0].tags is not supported by this version; remove it\n"},
-        {"later: passthrough", ALL "passthrough: p\n",
-         "t.yaml:5:1: passthrough is not supported by this version; remove it\n"},
         {"later: on_stall", ALL "defaults: {hedge: {on_stall: restart}}\n",
          "t.yaml:5:30: defaults.hedge.on_stall: only fail is supported by this version; remove the "
          "line\n"},
