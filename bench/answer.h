@@ -1,15 +1,12 @@
-/* answer.h (pure) - one simulated answer, composed from an ask and written event by event in the
- * provider's wire format: OpenAI's or Azure's chat completion chunks, or one whole JSON body.
+/* answer.h (pure) - one simulated answer, composed from an ask and not yet in any wire format: a row
+ * of pieces, each of which becomes one event (or one for each choice).
  *
- *     preface   Azure: choices [] with prompt_filter_results; OpenAI: nothing
- *     role      delta {role, content ""} for each choice
- *     pieces    one content or tool call delta per event, for each choice
- *     finish    delta {} and finish_reason, for each choice
- *     usage     choices [] and the usage, if the ask wants it
- *     done      data: [DONE]
+ *     thinking thinking ... signature | text text text ...            blocks 0 and 1
+ *     head arguments arguments ... | head arguments arguments ...     two tool calls
  *
  * Owns:     its texts.
- * Promises: the same ask, settings and dice give the same bytes, except `created`.
+ * Promises: the same ask, settings and dice give the same answer, except `created_s`. Pieces of one
+ *           block are neighbours, in `pieces` and in `text`.
  */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
@@ -21,33 +18,49 @@
 
 #include <stdint.h>
 
-enum answer_piece_kind { ANSWER_TEXT, ANSWER_TOOL_HEAD, ANSWER_TOOL_ARGUMENTS };
+struct format;
+
+enum answer_piece_kind {
+    ANSWER_TEXT,
+    ANSWER_TOOL_HEAD,
+    ANSWER_TOOL_ARGUMENTS,
+    ANSWER_THINKING,
+    ANSWER_SIGNATURE /* of the thoughts before it */
+};
 
 struct answer_piece {
     enum answer_piece_kind kind;
     unsigned tool;       /* index of the call */
     uint32_t start, len; /* in `text` */
+    unsigned block;      /* number of the content block it belongs to */
+    bool first, last;    /* of the block */
 };
+
+enum answer_end { ANSWER_STOPPED, ANSWER_CUT /* by max_tokens */, ANSWER_CALLED };
 
 /* Zero it before the first answer_compose(); composing again reuses the memory. */
 struct answer {
+    const struct format *format; /* borrowed: a constant */
     enum sim_kind kind;
-    bool usage, obfuscation;
-    unsigned choices;
-    unsigned prompt_tokens, completion_tokens;
-    long created_s; /* Unix time */
-    const char *finish_reason;
+    bool usage, obfuscation, array, base64, store;
+    unsigned choices, dimensions;
+    unsigned prompt_tokens, completion_tokens, thinking_tokens;
+    unsigned sequence; /* number of the next event, in formats that number them */
+    long created_s;    /* Unix time */
+    enum answer_end end;
     struct dice dice;
-    char id[48], fingerprint[16], tool_id[ASK_TOOL_CALLS_MAX][32];
-    struct bytes model, tool_name;
+    char id[48], fingerprint[16], tool_id[ASK_TOOL_CALLS_MAX][40];
+    struct bytes model, tool_name, previous, inputs;
     struct bytes text;           /* the content of every choice, or the arguments of every call */
     struct answer_piece *pieces; /* owned; the same for every choice */
     size_t pieces_count, pieces_capacity;
 };
 
 struct answer_settings {
+    const struct format *format;
     enum sim_kind kind;
     bool obfuscation; /* the cloud adds the padding member, if the ask does not forbid it */
+    bool empty;       /* a well-formed answer without content */
     uint64_t tokens;  /* content events of a made-up text */
     long created_s;
     const char *model; /* the name told back */
@@ -56,16 +69,21 @@ struct answer_settings {
 void answer_compose(struct answer *a, const struct ask *ask, const struct answer_settings *settings,
                     const struct dice *dice);
 
-/* Each appends whole SSE events to `out`; answer_piece() all choices' events of piece `index`. */
-void answer_preface(struct answer *a, struct bytes *out);
-void answer_role(struct answer *a, struct bytes *out);
-void answer_piece(struct answer *a, size_t index, struct bytes *out);
-void answer_finish(struct answer *a, struct bytes *out);
-void answer_usage(struct answer *a, struct bytes *out);
-void answer_done(struct bytes *out);
+/* The text of a piece: `len` bytes, not terminated. */
+static inline const char *answer_text(const struct answer *a, const struct answer_piece *p) {
+    return a->text.data + p->start;
+}
 
-/* The answer to a request without stream: one JSON object. */
-void answer_whole(struct answer *a, struct bytes *out);
+/* The index behind the last piece of the block that begins at piece `index`. */
+size_t answer_block_end(const struct answer *a, size_t index);
+/* Appends the block's text as the inside of a JSON string, or as it is. */
+void answer_block_json(const struct answer *a, size_t index, struct bytes *out);
+void answer_block_raw(const struct answer *a, size_t index, struct bytes *out);
+/* Whether the answer calls tools. */
+bool answer_calls(const struct answer *a);
+/* Appends 1 to `most` letters and digits: padding that hides the length of the text beside it. */
+void answer_padding(struct answer *a, unsigned most, struct bytes *out);
+
 void answer_free(struct answer *a);
 
 #endif

@@ -66,10 +66,67 @@ bool ask_refuse_missing(struct ask_error *e, const char *param) {
                       param);
 }
 
+bool ask_refuse_json(struct ask_error *e) {
+    return ask_refuse(
+        e, "", "",
+        "We could not parse the JSON body of your request. (HINT: This likely means you "
+        "aren't using your HTTP library correctly. The OpenAI API expects a JSON "
+        "payload, but what was sent was not valid JSON.)");
+}
+
 /* A member that is given and not null; NULL otherwise. */
 yyjson_val *ask_given(yyjson_val *object, const char *name) {
     yyjson_val *v = yyjson_obj_get(object, name);
     return yyjson_is_null(v) ? NULL : v;
+}
+
+/* ---- members of the top level ---- */
+
+static bool check_range(const struct ask_param *p, yyjson_val *v, struct ask_error *e) {
+    double value = yyjson_get_num(v);
+    const char *kind = p->types & ASK_INTEGER ? "integer" : "decimal";
+    if (!yyjson_is_num(v) || p->lowest > p->highest)
+        return true;
+    if (value < p->lowest)
+        return ask_refuse(
+            e, p->types & ASK_INTEGER ? "integer_below_min_value" : "decimal_below_min_value",
+            p->name,
+            "Invalid '%s': %s below minimum value. Expected a value >= %g, but got %g "
+            "instead.",
+            p->name, kind, p->lowest, value);
+    if (value > p->highest)
+        return ask_refuse(
+            e, p->types & ASK_INTEGER ? "integer_above_max_value" : "decimal_above_max_value",
+            p->name,
+            "Invalid '%s': %s above maximum value. Expected a value <= %g, but got %g "
+            "instead.",
+            p->name, kind, p->highest, value);
+    return true;
+}
+
+static bool check_param(const struct ask_param *params, size_t count, yyjson_val *key,
+                        yyjson_val *v, struct ask_error *e) {
+    const char *name = yyjson_get_str(key);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(params[i].name, name))
+            continue;
+        if (yyjson_is_null(v))
+            return true;
+        return ask_has_type(v, params[i].types) ? check_range(&params[i], v, e)
+                                                : ask_refuse_type(e, name, params[i].types, v);
+    }
+    char shown[80];
+    snprintf(shown, sizeof shown, "%s", name);
+    return ask_refuse(e, "unknown_parameter", shown, "Unknown parameter: '%s'.", shown);
+}
+
+bool ask_check_params(yyjson_val *root, const struct ask_param *params, size_t count,
+                      struct ask_error *e) {
+    yyjson_val *key, *v;
+    size_t i, max;
+    yyjson_obj_foreach(root, i, max, key,
+                       v) if (!check_param(params, count, key, v, e)) return false;
+    return true;
 }
 
 /* ---- messages ---- */

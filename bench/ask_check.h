@@ -1,5 +1,5 @@
-/* ask_check.h (pure) - the parts of a chat completion request, checked one by one; internal to
- * ask.c.
+/* ask_check.h (pure) - the parts of a chat completion request, checked one by one, and refusals in
+ * OpenAI's words; for the readers of its formats.
  *
  * Promises: every check returns true, or false with the provider's refusal in *e.
  */
@@ -32,6 +32,8 @@ bool ask_refuse(struct ask_error *e, const char *code, const char *param, const 
     __attribute__((format(printf, 4, 5)));
 bool ask_refuse_type(struct ask_error *e, const char *param, unsigned types, yyjson_val *got);
 bool ask_refuse_missing(struct ask_error *e, const char *param);
+/* The body is not JSON. */
+bool ask_refuse_json(struct ask_error *e);
 
 bool ask_has_type(yyjson_val *v, unsigned types);
 /* "a string", "an integer", ...: for messages. */
@@ -39,6 +41,15 @@ const char *ask_value_name(yyjson_val *v);
 /* A member that is given and not null; NULL otherwise. */
 yyjson_val *ask_given(yyjson_val *object, const char *name);
 
+/* A member of the top level: the limits are for numbers; lowest > highest: none. */
+struct ask_param {
+    const char *name;
+    unsigned types;
+    double lowest, highest;
+};
+/* Unknown members, types and ranges. */
+bool ask_check_params(yyjson_val *root, const struct ask_param *params, size_t count,
+                      struct ask_error *e);
 bool ask_check_messages(yyjson_val *root, struct ask_error *e);
 /* Also reads tool_choice; *choice is zeroed by the caller. */
 bool ask_check_tools(yyjson_val *root, struct ask_tool_choice *choice, struct ask_error *e);

@@ -1,14 +1,17 @@
 /* cloud.c - a simulated cloud's thread and listeners; see cloud.h. */
 #include "bench/cloud.h"
+#include "bench/auth.h"
 #include "bench/authority.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LISTEN_BACKLOG = 4096, ACCEPTS_PER_TURN = 64 };
@@ -70,11 +73,17 @@ bool cloud_open(struct cloud *c, struct sim_cloud *config, const char *tls_dir, 
                         .listener = {.fd = -1, .ready = listener_ready},
                         .control = {.fd = -1, .ready = control_ready},
                         .stop = {.fd = -1, .ready = stop_ready}};
+    tokens_open(&c->issued);
     if (poller_open(&c->poller) < 0 || (c->stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
         snprintf(error, error_size, "%s", strerror(errno));
         return false;
     }
     poller_watch(&c->poller, &c->stop, EPOLLIN);
+    if (*config->credentials.public_key) {
+        c->key = auth_key_load(config->credentials.public_key, error, error_size);
+        if (!c->key)
+            return false;
+    }
     if (config->tls) {
         if (!authority_provide(tls_dir, config->host, error, error_size))
             return false;
@@ -88,6 +97,8 @@ bool cloud_open(struct cloud *c, struct sim_cloud *config, const char *tls_dir, 
     snprintf(error, error_size, "%s: cannot listen: %s", config->name, strerror(errno));
     return false;
 }
+
+int64_t cloud_now_s(const struct cloud *c) { return (int64_t)time(NULL) + c->config->clock_skew_s; }
 
 static void *cloud_run(void *arg) {
     struct cloud *c = arg;
@@ -113,6 +124,8 @@ void cloud_close(struct cloud *c) {
             close(fd);
     }
     SSL_CTX_free(c->tls);
+    EVP_PKEY_free(c->key);
+    tokens_close(&c->issued);
     poller_close(&c->poller);
     recordings_free(&c->recordings);
     bytes_free(&c->last);

@@ -3,7 +3,10 @@
  *
  *     cloud.c        the thread, the listeners
  *     peer.c         one connection: TLS and HTTP/1.1 in, heads and bodies out
- *     serving.c      which answer a request gets: path, key, validation, models
+ *     serving.c      which answer a request gets, the same for all vendors
+ *     vendor_X.c     a vendor's paths, keys, header lines and errors (vendor.h)
+ *     format_X.c     a wire format (format.h)
+ *     identity.c     the token endpoints
  *     play.c         the answer in time: first token, pacing, faults, replay
  *     sim_control.c  /sim/stats, /sim/faults, /sim/last, /sim/reset
  *
@@ -15,11 +18,14 @@
 
 #include "bench/answer.h"
 #include "bench/ask.h"
+#include "bench/format.h"
 #include "bench/recording.h"
 #include "bench/sim_config.h"
+#include "bench/tokens.h"
 #include "bench/wire.h"
 
 #include <llhttp.h>
+#include <openssl/base.h>
 #include <pthread.h>
 
 enum {
@@ -57,6 +63,8 @@ struct request {
         body;           /* headers: name, NUL, value, NUL, ... in the order received */
     const char *method; /* constant of llhttp */
     bool complete, keep_alive, http10, expect_continue;
+    bool counted; /* the body is counted and not kept */
+    uint64_t counted_bytes;
     const char *refusal; /* why the parser's callbacks gave up; NULL if they did not */
     int refusal_status;
 };
@@ -73,13 +81,19 @@ enum peer_state {
 
 /* The answer in progress. */
 struct play {
+    const struct format *format; /* borrowed: a constant; NULL: `prepared` is the answer */
     struct ask ask;
     struct answer answer;
     struct dice dice;
     enum sim_fault fault;
     const struct recording *recording; /* borrowed from the cloud; NULL: the answer is made up */
     struct bytes scratch;              /* events on their way into the body */
+    struct bytes prepared, headers;    /* a body made beforehand, and its own header lines */
+    const char *prepared_type;
+    int prepared_status;
+    uint64_t pour_left;                    /* bytes of a file still to be sent */
     uint64_t started_ns, head_ns, next_ns; /* request complete; head due; next event due */
+    uint64_t ttft_ns;                      /* drawn for this request */
     size_t at, strike_at;    /* next piece; the piece before which the fault strikes */
     bool head_sent, blocked; /* blocked: waits for the client to read */
 };
@@ -110,7 +124,10 @@ struct cloud {
     uint64_t connections_seen, requests_seen; /* the streams of the dice */
     struct recordings recordings;
     struct sim_stats stats;
-    struct bytes last; /* the last provider request, as JSON for /sim/last */
+    struct tokens issued;  /* identity: tokens; others: ids of answers that may be referred to */
+    struct tokens *issuer; /* borrowed from the cloud of `identity`; NULL: none */
+    EVP_PKEY *key;         /* owned; of credentials.public_key; NULL: none */
+    struct bytes last;     /* the last provider request, as JSON for /sim/last */
     pthread_t thread;
 };
 
@@ -122,6 +139,8 @@ bool cloud_open(struct cloud *c, struct sim_cloud *config, const char *tls_dir, 
 bool cloud_start(struct cloud *c);
 void cloud_stop(struct cloud *c);
 void cloud_close(struct cloud *c);
+/* What this cloud takes for the time, Unix seconds. */
+int64_t cloud_now_s(const struct cloud *c);
 
 /* ---- peer.c ---- */
 
@@ -149,22 +168,28 @@ const char *peer_state_name(enum peer_state state);
 
 /* Answers the complete request of `p`, or begins to. */
 void serving_request(struct peer *p);
-/* The provider's header lines of any answer: request id, processing time, rate limits. */
+/* The head of a request is there: decides whether its body is kept. */
+void serving_head(struct peer *p);
+/* HTTP itself is broken: the refusal of the vendor's front end. */
+void serving_broken(struct peer *p, int status, const char *why);
+/* The vendor's header lines of any answer. */
 void serving_headers(struct peer *p, struct bytes *out);
-/* An error in the provider's own shape. `param` and `code` "" are null. */
-void serving_error(struct peer *p, int status, const char *type, const char *code,
-                   const char *param, const char *message, const char *extra);
-/* The same as the data of an event inside a stream. */
-void serving_error_event(struct bytes *out);
-
-/* The provider's 429 with its waiting times, and its 500. */
-void serving_rate_limited(struct peer *p);
-void serving_failed(struct peer *p);
+/* The vendor's refusal: a JSON response with its header lines and `extra` ones. Takes the body's
+ * content and frees it. */
+void serving_refuse(struct peer *p, int status, struct bytes *body, const char *extra);
+/* Called when an answer went out to its regular end. */
+void serving_completed(struct peer *p);
 
 /* ---- play.c ---- */
 
-/* Begins the answer to p->play.ask; `model` is the name told back. */
+/* Draws the fault of the request. Returns false when the fault is its whole answer. */
+bool play_admit(struct peer *p, const struct format *format);
+/* After play_admit(): begins the answer to p->play.ask; `model` is the name told back. */
 void play_start(struct peer *p, const char *model);
+/* After play_admit(): sends p->play.prepared, in its time, with p->play.headers. */
+void play_prepared(struct peer *p, int status, const char *type);
+/* Sends `size` bytes of a file, as fast as they are read. */
+void play_pour(struct peer *p, uint64_t size);
 /* Goes on: from the alarm, or when the client has read what was sent. */
 void play_step(struct peer *p);
 /* Forgets the answer, keeps the memory. */

@@ -28,7 +28,9 @@ static const char USAGE[] =
     "  tls_dir: build/demo-ca\n"
     "  clouds:\n"
     "    - name: openai-sim\n"
-    "      kind: openai                 # or azure\n"
+    "      kind: openai                 # azure, oci, anthropic, gemini, vertex, "
+    "vertex-anthropic,\n"
+    "                                   # bedrock, identity\n"
     "      listen: 127.0.0.1:0\n"
     "      tls: true\n"
     "      host: api.openai.test\n"
@@ -40,11 +42,22 @@ static const char USAGE[] =
     "      tokens: {count: 20, interval: 10ms}\n"
     "      faults: {rate_limit: 1%}\n"
     "      replay: {folder: recordings, cut: 1}\n"
+    "      credentials: {access_key_id: AKIA, secret_access_key: S, region: us-east-1}\n"
+    "      identity: NAME               # tokens of that cloud are good here\n"
+    "      clock_skew: 10m\n"
     "\n"
-    "Faults (shares of requests, of connections for the first two):\n";
+    "A last user text \"echo: TEXT\" is answered with TEXT, \"replay:NAME\" with that recording\n"
+    "of the folder. Keys of `credentials` (what is not given is not checked):\n"
+    "\n",
+                  USAGE_FAULTS[] =
+                      "\nFaults (shares of requests, of connections for the first two):\n";
 
 static void usage(FILE *to) {
     fputs(USAGE, to);
+#define CREDENTIAL(name, prose) fprintf(to, "  %-19s %s\n", #name, prose);
+#include "bench/sim_credential.def"
+#undef CREDENTIAL
+    fputs(USAGE_FAULTS, to);
     for (int i = 0; i < SIM_FAULTS; i++)
         fprintf(to, "  %-18s %s\n", sim_fault_info[i].name, sim_fault_info[i].prose);
 }
@@ -104,8 +117,7 @@ static void announce(const struct cloud *c, const char *tls_dir) {
     char address[INET6_ADDRSTRLEN + 2];
     bytes_str(&line, "{\"name\":\"");
     bytes_json(&line, c->config->name, strlen(c->config->name));
-    bytes_fmt(&line, "\",\"kind\":\"%s\",\"port\":%u",
-              c->config->kind == SIM_AZURE ? "azure" : "openai", c->port);
+    bytes_fmt(&line, "\",\"kind\":\"%s\",\"port\":%u", sim_kind_name[c->config->kind], c->port);
     address_text(&c->config->listen, address);
     bytes_fmt(&line, ",\"url\":\"http%s://%s:%u\"", c->tls ? "s" : "", address, c->port);
     write_member(&line, "host", c->config->host);
@@ -189,6 +201,9 @@ int clouds_command(int argc, char **argv) {
                         (unsigned)opened, error, sizeof error);
         opened++;
     }
+    for (size_t i = 0; ok && i < opened; i++)
+        if (*config.clouds[i].identity)
+            clouds[i].issuer = &clouds[config.clouds[i].identity_at].issued;
     if (ok)
         status = run(clouds, &config, &signals, &o);
     else

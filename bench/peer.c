@@ -5,6 +5,7 @@
  * the end of every event, sends, closes and frees. So nothing is freed under a caller's feet.
  */
 #include "bench/cloud.h"
+#include "bench/fields.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,6 +83,7 @@ static int on_headers_complete(llhttp_t *parser) {
     const char *expect = peer_header(p, "expect");
     p->request.method = llhttp_method_name((llhttp_method_t)llhttp_get_method(parser));
     p->request.http10 = llhttp_get_http_major(parser) == 1 && llhttp_get_http_minor(parser) == 0;
+    serving_head(p);
     if (expect && !p->request.http10 && !strcasecmp(expect, "100-continue"))
         bytes_str(&p->wire.out, "HTTP/1.1 100 Continue\r\n\r\n");
     return 0;
@@ -89,6 +91,10 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *at, size_t len) {
     struct peer *p = peer_of(parser);
+    if (p->request.counted) {
+        p->request.counted_bytes += len;
+        return 0;
+    }
     bytes_add(&p->request.body, at, len);
     return bytes_len(&p->request.body) > PEER_BODY_BYTES ? refuse(p, 413, "body too large") : 0;
 }
@@ -112,24 +118,15 @@ static const llhttp_settings_t parser_settings = {
 };
 
 const char *peer_header(const struct peer *p, const char *name) {
-    const struct bytes *h = &p->request.headers;
-    const char *at = h->data + h->start, *end = h->data + h->end;
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-        if (value >= end)
-            return NULL;
-        if (!strcmp(at, name))
-            return value;
-        at = value + strlen(value) + 1;
-    }
-    return NULL;
+    return fields_find(&p->request.headers, name);
 }
 
 static void request_clear(struct request *r) {
     bytes_clear(&r->target);
     bytes_clear(&r->headers);
     bytes_clear(&r->body);
-    r->complete = r->keep_alive = false;
+    r->complete = r->keep_alive = r->counted = false;
+    r->counted_bytes = 0;
     r->refusal = NULL;
 }
 
@@ -157,8 +154,8 @@ static bool peer_parse(struct peer *p) {
     }
     bool ours = p->request.refusal;
     p->request.keep_alive = false;
-    serving_error(p, ours ? p->request.refusal_status : 400, "invalid_request_error", "", "",
-                  ours ? p->request.refusal : llhttp_get_error_reason(&p->parser), "");
+    serving_broken(p, ours ? p->request.refusal_status : 400,
+                   ours ? p->request.refusal : llhttp_get_error_reason(&p->parser));
     return false;
 }
 
@@ -178,6 +175,7 @@ static const char *status_text(int status) {
     } texts[] = {{200, "OK"},
                  {400, "Bad Request"},
                  {401, "Unauthorized"},
+                 {403, "Forbidden"},
                  {404, "Not Found"},
                  {405, "Method Not Allowed"},
                  {413, "Content Too Large"},
@@ -185,7 +183,9 @@ static const char *status_text(int status) {
                  {415, "Unsupported Media Type"},
                  {429, "Too Many Requests"},
                  {431, "Request Header Fields Too Large"},
-                 {500, "Internal Server Error"}};
+                 {500, "Internal Server Error"},
+                 {503, "Service Unavailable"},
+                 {529, "Site Overloaded"}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i].status == status)
             return texts[i].text;
@@ -193,10 +193,10 @@ static const char *status_text(int status) {
 }
 
 /* IMF-fixdate (RFC 9110, 5.6.7), made once a second. */
-static const char *date_text(void) {
+static const char *date_text(const struct cloud *c) {
     static __thread time_t made;
     static __thread char text[40];
-    time_t now = time(NULL);
+    time_t now = (time_t)cloud_now_s(c);
     if (now != made) {
         struct tm tm;
         gmtime_r(&now, &tm);
@@ -211,7 +211,8 @@ void peer_head(struct peer *p, int status, const char *type, long long length, c
     bool chunks = p->cloud->config->tune.replay.chunked && !p->request.http10;
     p->framed = length < 0 && chunks;
     p->close_after = !p->request.keep_alive || (length < 0 && !chunks);
-    bytes_fmt(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, status_text(status), date_text());
+    bytes_fmt(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, status_text(status),
+              date_text(p->cloud));
     if (type)
         bytes_fmt(out, "Content-Type: %s\r\n", type);
     if (length >= 0)

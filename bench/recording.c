@@ -13,7 +13,7 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static bool is_stream(const char *name) {
-    return ends_with(name, ".sse") || ends_with(name, ".chunks.txt");
+    return ends_with(name, ".sse") || ends_with(name, ".chunks.txt") || ends_with(name, ".bin");
 }
 
 static void wrap_lines(const struct bytes *lines, struct bytes *out) {
@@ -61,7 +61,10 @@ const struct recording *recordings_file(struct recordings *all, const char *path
         return NULL;
     }
     struct recording *r = bytes_alloc(1, sizeof *r);
-    *r = (struct recording){bytes_dup(path, strlen(path)), !is_stream(path), {0}, all->first};
+    *r = (struct recording){.path = bytes_dup(path, strlen(path)),
+                            .json = !is_stream(path),
+                            .binary = ends_with(path, ".bin"),
+                            .next = all->first};
     if (ends_with(path, ".chunks.txt")) {
         wrap_lines(&raw, &r->content);
         bytes_free(&raw);
@@ -124,7 +127,7 @@ const struct recording *recordings_in(struct recordings *all, const char *folder
         if (!list_folder(all, folder, error, error_size))
             return NULL;
         if (!all->names_count) {
-            snprintf(error, error_size, "%s: there is no .sse or .chunks.txt file", folder);
+            snprintf(error, error_size, "%s: there is no .sse, .bin or .chunks.txt file", folder);
             return NULL;
         }
         name = all->names[turn % all->names_count];

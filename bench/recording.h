@@ -1,8 +1,10 @@
 /* recording.h - recorded provider streams, read from files and replayed byte for byte.
  *
  *     X.sse          the bytes of the file
- *     X.chunks.txt   one JSON text a line: each becomes `data: LINE`, a blank line; `data: [DONE]`
- *     ends it other names    the bytes of the file, sent as application/json
+ *     X.bin          the same, of application/vnd.amazon.eventstream
+ *     X.chunks.txt   one JSON text a line: each becomes `data: LINE`, a blank line; at the end
+ *                    `data: [DONE]`
+ *     other names    the bytes of the file, sent as application/json
  *
  * Owns:     the contents of the files read so far.
  * Refuses:  names that lead out of the folder, files above RECORDING_MAX bytes.
@@ -19,8 +21,9 @@
 enum { RECORDING_MAX = 16 << 20 };
 
 struct recording {
-    char *path; /* owned */
-    bool json;  /* not a stream */
+    char *path;  /* owned */
+    bool json;   /* not a stream */
+    bool binary; /* a stream of application/vnd.amazon.eventstream */
     struct bytes content;
     struct recording *next;
 };

@@ -1,87 +1,103 @@
-/* serving.c - which answer a request to a simulated cloud gets: the path and the key first, then
- * the body, as the providers' front ends check them; see cloud.h. Facts: OpenAI and Azure API
- * references, and the recorded error bodies of both. */
-#include "bench/cloud.h"
+/* serving.c - which answer a request to a simulated cloud gets: the path and the key first, then the
+ * body, as the providers' front ends check them; see cloud.h. What differs between vendors is asked of
+ * vendor.h. */
+#include "bench/vendor.h"
+#include "bench/fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    RATE_LIMIT_REQUESTS = 10000,
-    RATE_LIMIT_TOKENS = 2000000,
-    REQUEST_ID_LETTERS = 32,
-    LAST_BODY_BYTES = 1 << 20 /* of a request kept for /sim/last */
+    LAST_BODY_BYTES = 1 << 20, /* of a request kept for /sim/last */
+    STORED_S = 30 * 24 * 3600, /* how long an answer may be referred to */
+    REQUEST_ID_SEED = 0x7265716964
 };
 
-static const char AZURE_DENIED[] =
-    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a "
-    "valid "
-    "key for an active subscription and use a correct regional API endpoint for your resource.";
-static const char AZURE_NO_DEPLOYMENT[] = "The API deployment for this resource does not exist. If "
-                                          "you created the deployment within the last "
-                                          "5 minutes, please wait a moment and try again.";
+static const struct vendor *vendor(const struct peer *p) {
+    return vendor_of(p->cloud->config->kind);
+}
 
-static bool is_azure(const struct peer *p) { return p->cloud->config->kind == SIM_AZURE; }
+const struct vendor *vendor_of(enum sim_kind kind) {
+    static const struct vendor *const vendors[SIM_KINDS] = {[SIM_OPENAI] = &vendor_openai,
+                                                            [SIM_AZURE] = &vendor_openai,
+                                                            [SIM_OCI] = &vendor_openai,
+                                                            [SIM_ANTHROPIC] = &vendor_anthropic,
+                                                            [SIM_GEMINI] = &vendor_google,
+                                                            [SIM_VERTEX] = &vendor_google,
+                                                            [SIM_VERTEX_ANTHROPIC] = &vendor_google,
+                                                            [SIM_BEDROCK] = &vendor_bedrock,
+                                                            [SIM_IDENTITY] = &vendor_identity};
+    return vendors[kind];
+}
+
+/* ---- for the vendors ---- */
+
+void vendor_trouble(struct peer *p, const struct trouble_row rows[TROUBLES], enum trouble what,
+                    const char *detail, struct ask_error *e) {
+    *e = (struct ask_error){.status = rows[what].status, .type = rows[what].type, .code = ""};
+    const char *hole = strstr(rows[what].message, "%s");
+    size_t before = hole ? (size_t)(hole - rows[what].message) : strlen(rows[what].message);
+    snprintf(e->message, sizeof e->message, "%.*s%.200s%s", (int)before, rows[what].message,
+             hole ? detail : "", hole ? hole + 2 : "");
+    p->cloud->stats.unauthorized += what == TROUBLE_KEY_MISSING || what == TROUBLE_KEY_WRONG;
+}
+
+const char *vendor_path(struct peer *p, size_t *len) {
+    const char *path = bytes_text(&p->request.target), *prefix = p->cloud->config->prefix;
+    size_t prefix_len = strlen(prefix), path_len = strcspn(path, "?");
+    if (strncmp(path, prefix, prefix_len) || path_len < prefix_len)
+        return NULL;
+    *len = path_len - prefix_len;
+    return path + prefix_len;
+}
+
+bool vendor_take_model(struct place *place, const char *at, size_t len) {
+    if (!len || len >= sizeof place->model)
+        return false;
+    memcpy(place->model, at, len);
+    place->model[len] = 0;
+    fields_decode(place->model, false);
+    return true;
+}
+
+bool vendor_open_to_all(const struct peer *p) {
+    const struct sim_cloud *config = p->cloud->config;
+    return !*config->api_key && !p->cloud->issuer && !p->cloud->key &&
+           !*config->credentials.access_key_id;
+}
+
+bool vendor_token_good(const struct peer *p, const char *token) {
+    const char *key = p->cloud->config->api_key;
+    return vendor_open_to_all(p) || (*key && auth_same(key, strlen(key), token, strlen(token))) ||
+           (p->cloud->issuer && tokens_find(p->cloud->issuer, token, cloud_now_s(p->cloud), NULL));
+}
+
+const char *vendor_bearer(const struct peer *p) {
+    const char *text = peer_header(p, "authorization");
+    return text && !strncasecmp(text, "bearer ", 7) ? text + 7 : NULL;
+}
+
+struct auth_request vendor_auth_request(struct peer *p) {
+    struct request *r = &p->request;
+    return (struct auth_request){.method = r->method,
+                                 .target = bytes_text(&r->target),
+                                 .headers = &r->headers,
+                                 .body = bytes_text(&r->body),
+                                 .body_len = bytes_len(&r->body)};
+}
+
+void vendor_request_id(const struct peer *p, char *out, unsigned letters) {
+    struct dice dice;
+    dice_init(&dice, p->cloud->seed ^ REQUEST_ID_SEED, p->cloud->requests_seen);
+    dice_name(&dice, out, letters);
+}
 
 /* ---- headers and errors ---- */
 
-void serving_headers(struct peer *p, struct bytes *out) {
-    char id[REQUEST_ID_LETTERS + 1];
-    struct dice dice;
-    uint64_t now_ns = p->cloud->poller.now_ns, started_ns = p->play.started_ns;
-    uint64_t took_ms = now_ns > started_ns ? (now_ns - started_ns) / UNITS_NS_PER_MS : 0;
-    unsigned left = RATE_LIMIT_REQUESTS - (unsigned)(p->cloud->requests_seen % RATE_LIMIT_REQUESTS);
-    dice_init(&dice, p->cloud->seed ^ 0x7265716964, p->cloud->requests_seen);
-    dice_name(&dice, id, REQUEST_ID_LETTERS);
-    if (is_azure(p)) {
-        bytes_fmt(out,
-                  "apim-request-id: %s\r\nx-request-id: %s\r\nx-ms-region: East US 2\r\n"
-                  "x-ms-rai-invoked: true\r\nx-ratelimit-remaining-requests: %u\r\n"
-                  "x-ratelimit-remaining-tokens: %d\r\n",
-                  id, id, left, RATE_LIMIT_TOKENS);
-        return;
-    }
-    bytes_fmt(out,
-              "openai-organization: org-simulated\r\nopenai-processing-ms: %llu\r\n"
-              "openai-version: 2020-10-01\r\nx-request-id: req_%s\r\n"
-              "x-ratelimit-limit-requests: %d\r\nx-ratelimit-limit-tokens: %d\r\n"
-              "x-ratelimit-remaining-requests: %u\r\nx-ratelimit-remaining-tokens: %d\r\n"
-              "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 0s\r\n",
-              (unsigned long long)took_ms, id, RATE_LIMIT_REQUESTS, RATE_LIMIT_TOKENS, left,
-              RATE_LIMIT_TOKENS);
-}
+void serving_headers(struct peer *p, struct bytes *out) { vendor(p)->headers(p, out); }
 
-static void write_nullable(struct bytes *out, const char *name, const char *value) {
-    bytes_fmt(out, ",\"%s\":", name);
-    if (!*value) {
-        bytes_str(out, "null");
-        return;
-    }
-    bytes_str(out, "\"");
-    bytes_json(out, value, strlen(value));
-    bytes_str(out, "\"");
-}
-
-static void write_error(struct bytes *out, const char *type, const char *code, const char *param,
-                        const char *message) {
-    bytes_str(out, "{\"error\":{\"message\":\"");
-    bytes_json(out, message, strlen(message));
-    bytes_str(out, "\"");
-    write_nullable(out, "type", type);
-    write_nullable(out, "param", param);
-    write_nullable(out, "code", code);
-    bytes_str(out, "}}");
-}
-
-/* Azure's own front end (keys, paths, limits) knows only code and message. */
-static void write_azure_error(struct bytes *out, const char *code, const char *message) {
-    bytes_fmt(out, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
-    bytes_json(out, message, strlen(message));
-    bytes_str(out, "\"}}");
-}
-
-static void send_error(struct peer *p, int status, struct bytes *body, const char *extra) {
+void serving_refuse(struct peer *p, int status, struct bytes *body, const char *extra) {
     struct bytes headers = {0};
     serving_headers(p, &headers);
     bytes_str(&headers, extra);
@@ -92,164 +108,10 @@ static void send_error(struct peer *p, int status, struct bytes *body, const cha
     bytes_free(body);
 }
 
-void serving_error(struct peer *p, int status, const char *type, const char *code,
-                   const char *param, const char *message, const char *extra) {
-    struct bytes body = {0};
-    write_error(&body, type, code, param, message);
-    send_error(p, status, &body, extra);
-}
-
-static void serving_azure_error(struct peer *p, int status, const char *code, const char *message,
-                                const char *extra) {
-    struct bytes body = {0};
-    write_azure_error(&body, code, message);
-    send_error(p, status, &body, extra);
-}
-
-void serving_error_event(struct bytes *out) {
-    write_error(out, "server_error", "", "",
-                "The server had an error while processing your request. Sorry about that!");
-}
-
-void serving_rate_limited(struct peer *p) {
-    /* Both forms of the header: SDKs read retry-after-ms first. */
-    static const char waits[] = "retry-after: 1\r\nretry-after-ms: 750\r\n";
-    if (is_azure(p)) {
-        serving_azure_error(
-            p, 429, "429",
-            "Requests to the ChatCompletions_Create Operation under Azure OpenAI API "
-            "have exceeded call rate limit of your current OpenAI S0 pricing tier. "
-            "Please retry after 1 second.",
-            waits);
-        return;
-    }
-    serving_error(p, 429, "requests", "rate_limit_exceeded", "",
-                  "Rate limit reached for requests. Limit: 10000 / min. Please try again in 750ms.",
-                  waits);
-}
-
-void serving_failed(struct peer *p) {
-    if (is_azure(p)) {
-        serving_azure_error(
-            p, 500, "InternalServerError",
-            "The server had an error while processing your request. Sorry about that!", "");
-        return;
-    }
-    serving_error(p, 500, "server_error", "", "",
-                  "The server had an error while processing your request. Sorry about that!", "");
-}
-
-/* ---- keys ---- */
-
-static bool key_given(const struct peer *p, const char **key) {
-    const char *bearer = peer_header(p, "authorization");
-    *key = is_azure(p) ? peer_header(p, "api-key") : NULL;
-    if (!*key && bearer && !strncasecmp(bearer, "bearer ", 7))
-        *key = bearer + 7;
-    return *key != NULL;
-}
-
-/* Answers 401 and returns false unless the request carries this cloud's key. */
-static bool serving_allowed(struct peer *p) {
-    const char *wanted = p->cloud->config->api_key, *key;
-    bool given = key_given(p, &key);
-    if (!*wanted || (given && !strcmp(key, wanted)))
-        return true;
-    if (is_azure(p)) {
-        serving_azure_error(p, 401, "401", AZURE_DENIED, "");
-    } else if (!given) {
-        serving_error(
-            p, 401, "invalid_request_error", "", "",
-            "You didn't provide an API key. You need to provide your API key in an "
-            "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-            "");
-    } else {
-        char message[200];
-        size_t len = strlen(key);
-        /* As the provider does it: only the ends of the key are told. */
-        snprintf(message, sizeof message,
-                 "Incorrect API key provided: %.4s****%s. You can find your API key at your "
-                 "provider's account page.",
-                 key, len > 12 ? key + len - 4 : "");
-        serving_error(p, 401, "invalid_request_error", "invalid_api_key", "", message, "");
-    }
-    return false;
-}
-
-/* ---- paths ---- */
-
-enum route { ROUTE_NONE, ROUTE_CHAT, ROUTE_MODELS, ROUTE_MODEL };
-
-/* Where a target leads. `name`: the deployment or model in the path, not yet decoded. */
-struct place {
-    enum route route;
-    bool deployment; /* Azure's older style: the model is in the path */
-    const char *name;
-    size_t name_len;
-};
-
-static const char *after(const char *path, const char *prefix) {
-    size_t len = strlen(prefix);
-    return strncmp(path, prefix, len) ? NULL : path + len;
-}
-
-static struct place place_v1(const char *rest, size_t len) {
-    static const char chat[] = "/chat/completions", models[] = "/models";
-    if (len == sizeof chat - 1 && !memcmp(rest, chat, len))
-        return (struct place){.route = ROUTE_CHAT};
-    if (len == sizeof models - 1 && !memcmp(rest, models, len))
-        return (struct place){.route = ROUTE_MODELS};
-    if (len > sizeof models && !memcmp(rest, models, sizeof models - 1) &&
-        rest[sizeof models - 1] == '/')
-        return (struct place){ROUTE_MODEL, false, rest + sizeof models, len - sizeof models};
-    return (struct place){.route = ROUTE_NONE};
-}
-
-static struct place place_azure(const char *path, size_t len, const char *query) {
-    const char *rest = after(path, "/openai/deployments/");
-    if (!rest)
-        return (rest = after(path, "/openai/v1")) ? place_v1(rest, len - (size_t)(rest - path))
-                                                  : (struct place){.route = ROUTE_NONE};
-    const char *slash = memchr(rest, '/', len - (size_t)(rest - path));
-    bool dated = strstr(query, "api-version=");
-    if (!slash || slash == rest || !dated)
-        return (struct place){.route = ROUTE_NONE};
-    struct place place = place_v1(slash, len - (size_t)(slash - path));
-    place.deployment = true;
-    place.name = rest;
-    place.name_len = (size_t)(slash - rest);
-    return place.route == ROUTE_CHAT ? place : (struct place){.route = ROUTE_NONE};
-}
-
-static struct place place_of(struct peer *p) {
-    const char *path = bytes_text(&p->request.target);
-    size_t len = strcspn(path, "?");
-    const char *prefix = p->cloud->config->prefix, *rest;
-    if (is_azure(p))
-        return place_azure(path, len, path + len);
-    rest = after(path, prefix);
-    return rest ? place_v1(rest, len - (size_t)(rest - path)) : (struct place){.route = ROUTE_NONE};
-}
-
-static void serving_unknown_path(struct peer *p) {
-    char message[200];
-    if (is_azure(p)) {
-        serving_azure_error(p, 404, "404", "Resource not found", "");
-        return;
-    }
-    snprintf(message, sizeof message, "Invalid URL (%s %.120s)", p->request.method,
-             bytes_text(&p->request.target));
-    serving_error(p, 404, "invalid_request_error", "", "", message, "");
-}
-
-static void serving_wrong_method(struct peer *p, const char *right) {
-    char message[240], extra[40];
-    snprintf(
-        message, sizeof message,
-        "Not allowed to %s on %.100s. (HINT: Perhaps you meant to use a different HTTP method?)",
-        p->request.method, bytes_text(&p->request.target));
-    snprintf(extra, sizeof extra, "Allow: %s\r\n", right);
-    serving_error(p, 405, "invalid_request_error", "method_not_supported", "", message, extra);
+void serving_broken(struct peer *p, int status, const char *why) {
+    struct ask_error e;
+    ask_error_set(&e, status, vendor(p)->broken_type, "%s", why);
+    vendor(p)->refuse(p, &e, "");
 }
 
 /* ---- models ---- */
@@ -258,17 +120,6 @@ static void write_model(struct bytes *out, const char *name) {
     bytes_str(out, "{\"id\":\"");
     bytes_json(out, name, strlen(name));
     bytes_str(out, "\",\"object\":\"model\",\"created\":1715367049,\"owned_by\":\"system\"}");
-}
-
-static void serving_unknown_model(struct peer *p, const char *name) {
-    char message[200];
-    if (is_azure(p)) {
-        serving_azure_error(p, 404, "DeploymentNotFound", AZURE_NO_DEPLOYMENT, "");
-        return;
-    }
-    snprintf(message, sizeof message,
-             "The model `%.100s` does not exist or you do not have access to it.", name);
-    serving_error(p, 404, "invalid_request_error", "model_not_found", "", message, "");
 }
 
 static void serving_models(struct peer *p) {
@@ -286,72 +137,105 @@ static void serving_models(struct peer *p) {
     bytes_free(&body);
 }
 
-static int hex_value(char c) {
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Percent-decodes a path segment; a malformed escape stays as it is. */
-static char *segment_text(const char *at, size_t len) {
-    char *text = bytes_dup(at, len), *to = text;
-    for (char *from = text; *from; to++) {
-        int high = *from == '%' ? hex_value(from[1]) : -1, low = high < 0 ? -1 : hex_value(from[2]);
-        *to = low < 0 ? *from : (char)(high << 4 | low);
-        from += low < 0 ? 1 : 3;
-    }
-    *to = 0;
-    return text;
-}
-
-static void serving_model(struct peer *p, const struct place *place) {
-    char *name = segment_text(place->name, place->name_len);
+static void serving_model(struct peer *p, const char *name) {
+    struct bytes body = {0}, headers = {0};
     if (!sim_model_answered(p->cloud->config, name)) {
-        serving_unknown_model(p, name);
-    } else {
-        struct bytes body = {0}, headers = {0};
-        write_model(&body, name);
-        serving_headers(p, &headers);
-        peer_json(p, 200, bytes_text(&headers), bytes_at(&body), bytes_len(&body));
-        bytes_free(&headers);
-        bytes_free(&body);
+        vendor(p)->trouble(p, TROUBLE_MODEL, name);
+        return;
     }
-    free(name);
+    write_model(&body, name);
+    serving_headers(p, &headers);
+    peer_json(p, 200, bytes_text(&headers), bytes_at(&body), bytes_len(&body));
+    bytes_free(&headers);
+    bytes_free(&body);
 }
 
-/* ---- chat completions ---- */
+/* ---- answers ---- */
 
 static bool json_type(struct peer *p) {
     static const char json[] = "application/json";
     const char *type = peer_header(p, "content-type");
     if (type && !strncasecmp(type, json, sizeof json - 1) && strchr("; \t", type[sizeof json - 1]))
         return true;
-    char message[240];
-    snprintf(message, sizeof message,
-             "Unsupported content type: '%.60s'. This API method only accepts 'application/json' "
-             "requests. Please try again with a supported content type.",
-             type ? type : "");
-    serving_error(p, 415, "invalid_request_error", "unsupported_content_type", "", message, "");
+    vendor(p)->trouble(p, TROUBLE_CONTENT_TYPE, type ? type : "");
     return false;
 }
 
-static void serving_chat(struct peer *p, const struct place *place) {
+/* An answer that is referred to is known only to the cloud that gave it. */
+static bool previous_known(struct peer *p) {
+    const char *id = bytes_text(&p->play.ask.previous);
     struct ask_error e;
+    if (!*id || tokens_find(&p->cloud->issued, id, cloud_now_s(p->cloud), NULL))
+        return true;
+    ask_error_set(&e, 400, "invalid_request_error", "Previous response with id '%.100s' not found.",
+                  id);
+    e.code = "previous_response_not_found";
+    snprintf(e.param, sizeof e.param, "previous_response_id");
+    vendor(p)->refuse(p, &e, "");
+    return false;
+}
+
+void serving_completed(struct peer *p) {
+    const struct answer *a = &p->play.answer;
+    struct token stored = {.expires_s = cloud_now_s(p->cloud) + STORED_S};
+    if (p->play.format != &format_responses || !a->store || p->play.recording)
+        return;
+    snprintf(stored.id, sizeof stored.id, "%s", a->id);
+    tokens_add(&p->cloud->issued, &stored);
+}
+
+static void serving_answer(struct peer *p, const struct place *place) {
+    struct ask_error e;
+    struct ask *ask = &p->play.ask;
     struct bytes *body = &p->request.body;
+    struct format_request request = {.body = bytes_text(body),
+                                     .size = bytes_len(body),
+                                     .kind = p->cloud->config->kind,
+                                     .model_in_path = place->model_in_path,
+                                     .stream = place->stream,
+                                     .array = place->array,
+                                     .model = place->model};
     if (!json_type(p))
         return;
-    if (!ask_read(&p->play.ask, bytes_text(body), bytes_len(body), place->deployment, &e)) {
-        serving_error(p, e.status, e.type, e.code, e.param, e.message, "");
+    if (!place->format->read(ask, &request, &e)) {
+        vendor(p)->refuse(p, &e, "");
         return;
     }
-    char *asked = place->deployment
-                      ? segment_text(place->name, place->name_len)
-                      : bytes_dup(bytes_text(&p->play.ask.model), bytes_len(&p->play.ask.model));
+    const char *asked = place->model_in_path ? place->model : bytes_text(&ask->model);
     const char *answered = sim_model_answered(p->cloud->config, asked);
-    if (answered)
+    if (!answered)
+        vendor(p)->trouble(p, TROUBLE_MODEL, asked);
+    else if (previous_known(p) && play_admit(p, place->format))
         play_start(p, answered);
-    else
-        serving_unknown_model(p, asked);
-    free(asked);
+}
+
+/* ---- files ---- */
+
+void serving_head(struct peer *p) {
+    struct place place = {.route = ROUTE_NONE};
+    if (p->control || vendor(p)->serve)
+        return;
+    vendor(p)->place(p, &place);
+    p->request.counted = place.route == ROUTE_FILE_IN;
+}
+
+static void serving_file_in(struct peer *p) {
+    char id[25];
+    vendor_request_id(p, id, sizeof id - 1);
+    p->cloud->stats.bytes_received += p->request.counted_bytes;
+    if (!play_admit(p, NULL))
+        return;
+    bytes_fmt(&p->play.prepared, "{\"id\":\"file-%s\",\"object\":\"file\",\"bytes\":%llu}", id,
+              (unsigned long long)p->request.counted_bytes);
+    serving_headers(p, &p->play.headers);
+    play_prepared(p, 200, "application/json");
+}
+
+static void serving_file_out(struct peer *p, uint64_t size) {
+    if (!play_admit(p, NULL))
+        return;
+    serving_headers(p, &p->play.headers);
+    play_pour(p, size);
 }
 
 /* ---- the request ---- */
@@ -380,33 +264,46 @@ static void keep_last(struct peer *p) {
     bytes_str(out, "\"}\n");
 }
 
+static bool is_sim(struct peer *p) {
+    return !strncmp(bytes_text(&p->request.target), "/sim/", strlen("/sim/"));
+}
+
+static void serving_place(struct peer *p, const struct place *place) {
+    switch (place->route) {
+    case ROUTE_NONE: vendor(p)->trouble(p, TROUBLE_PATH, ""); return;
+    case ROUTE_ANSWER: serving_answer(p, place); return;
+    case ROUTE_MODELS: serving_models(p); return;
+    case ROUTE_MODEL: serving_model(p, place->model); return;
+    case ROUTE_FILE_IN: serving_file_in(p); return;
+    case ROUTE_FILE_OUT: serving_file_out(p, place->size); return;
+    }
+}
+
 void serving_request(struct peer *p) {
     struct cloud *c = p->cloud;
+    struct place place = {.route = ROUTE_NONE, .method = "GET"};
     p->play.started_ns = poller_clock_ns();
-    if (after(bytes_text(&p->request.target), "/sim/")) {
+    if (is_sim(p)) {
         sim_control_request(p);
         return;
     }
     if (p->control) {
-        serving_unknown_path(p);
+        vendor(p)->trouble(p, TROUBLE_PATH, "");
         return;
     }
     c->requests_seen++;
     c->stats.requests++;
     c->stats.keepalive_reuse += p->answered > 0;
     keep_last(p);
-    struct place place = place_of(p);
-    const char *method = place.route == ROUTE_CHAT ? "POST" : "GET";
-    if (!serving_allowed(p))
-        return;
-    if (place.route != ROUTE_NONE && strcmp(p->request.method, method)) {
-        serving_wrong_method(p, method);
+    if (vendor(p)->serve) {
+        vendor(p)->serve(p);
         return;
     }
-    switch (place.route) {
-    case ROUTE_NONE: serving_unknown_path(p); return;
-    case ROUTE_CHAT: serving_chat(p, &place); return;
-    case ROUTE_MODELS: serving_models(p); return;
-    case ROUTE_MODEL: serving_model(p, &place); return;
-    }
+    vendor(p)->place(p, &place);
+    if (!vendor(p)->allowed(p, &place))
+        return;
+    if (place.route != ROUTE_NONE && strcmp(p->request.method, place.method))
+        vendor(p)->trouble(p, TROUBLE_METHOD, place.method);
+    else
+        serving_place(p, &place);
 }

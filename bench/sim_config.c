@@ -18,6 +18,18 @@ const struct sim_fault_info sim_fault_info[SIM_FAULTS] = {
 #undef FAULT
 };
 
+const char *const sim_kind_name[SIM_KINDS] = {
+#define KIND(constant, name, prefix) [SIM_##constant] = name,
+#include "bench/sim_kind.def"
+#undef KIND
+};
+
+static const char *const kind_prefix[SIM_KINDS] = {
+#define KIND(constant, name, prefix) [SIM_##constant] = prefix,
+#include "bench/sim_kind.def"
+#undef KIND
+};
+
 #define KEYS(table) table, sizeof table / sizeof table[0]
 
 int sim_fault_named(const char *name) {
@@ -269,9 +281,43 @@ static bool read_kind(struct conf *c, const yaml_node_t *node, void *target) {
     const char *text = conf_text(c, node);
     if (!text)
         return false;
-    *(enum sim_kind *)target = strcmp(text, "azure") ? SIM_OPENAI : SIM_AZURE;
-    return !strcmp(text, "openai") || !strcmp(text, "azure") ||
-           conf_fail(c, node, "kind is openai or azure, not \"%.40s\"", text);
+    for (int kind = 0; kind < SIM_KINDS; kind++)
+        if (!strcmp(text, sim_kind_name[kind])) {
+            *(enum sim_kind *)target = (enum sim_kind)kind;
+            return true;
+        }
+    char known[200] = "";
+    for (int kind = 0; kind < SIM_KINDS; kind++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s",
+                 kind == 0               ? ""
+                 : kind + 1 == SIM_KINDS ? " or "
+                                         : ", ",
+                 sim_kind_name[kind]);
+    return conf_fail(c, node, "kind is %s, not \"%.40s\"", known, text);
+}
+
+static bool read_credentials(struct conf *c, const yaml_node_t *node, void *target) {
+    static const struct conf_key keys[] = {
+#define CREDENTIAL(name, prose) {#name, conf_string, offsetof(struct sim_credentials, name), false},
+#include "bench/sim_credential.def"
+#undef CREDENTIAL
+    };
+    return conf_map(c, node, KEYS(keys), target);
+}
+
+/* A duration that may also point backwards: "-10m". */
+static bool read_skew(struct conf *c, const yaml_node_t *node, void *target) {
+    const char *text = conf_text(c, node);
+    uint64_t skew_ns;
+    if (!text)
+        return false;
+    bool behind = *text == '-';
+    if (!units_duration_ns(text + behind, &skew_ns))
+        return conf_fail(c, node, "a duration such as 10m or -10m is expected, not \"%.40s\"",
+                         text);
+    int64_t skew_s = (int64_t)(skew_ns / UNITS_NS_PER_S);
+    *(int64_t *)target = behind ? -skew_s : skew_s;
+    return true;
 }
 
 static bool read_address(struct conf *c, const yaml_node_t *node, void *target) {
@@ -319,6 +365,10 @@ static const struct conf_key cloud_keys[] = {
     {"tls", conf_bool, offsetof(struct sim_cloud, tls), false},
     {"host", conf_string, offsetof(struct sim_cloud, host), false},
     {"api_key", conf_string, offsetof(struct sim_cloud, api_key), false},
+    {"credentials", read_credentials, offsetof(struct sim_cloud, credentials), false},
+    {"identity", conf_string, offsetof(struct sim_cloud, identity), false},
+    {"clock_skew", read_skew, offsetof(struct sim_cloud, clock_skew_s), false},
+    {"expires_in", conf_duration, offsetof(struct sim_cloud, expires_in_ns), false},
     {"prefix", conf_string, offsetof(struct sim_cloud, prefix), false},
     {"models", read_models, offsetof(struct sim_cloud, models), false},
     {"obfuscation", conf_bool, offsetof(struct sim_cloud, obfuscation), false},
@@ -331,7 +381,8 @@ static void cloud_defaults(struct sim_cloud *cloud) {
         .obfuscation = true,
         .host = bytes_dup("localhost", strlen("localhost")),
         .api_key = bytes_dup("", 0),
-        .prefix = bytes_dup("/v1", strlen("/v1")),
+        .identity = bytes_dup("", 0),
+        .expires_in_ns = 3600ull * UNITS_NS_PER_S,
         .tune = {.ttft = {.dist = LATENCY_CONSTANT, .value_ns = 50ull * UNITS_NS_PER_MS},
                  .tokens = {.count = 20, .interval_ns = 10ull * UNITS_NS_PER_MS},
                  .replay = {.chunked = true},
@@ -339,6 +390,9 @@ static void cloud_defaults(struct sim_cloud *cloud) {
                  .handshake_delay_ns = DEFAULT_HANDSHAKE_DELAY_NS},
     };
     units_address("127.0.0.1:0", &cloud->control);
+#define CREDENTIAL(name, prose) cloud->credentials.name = bytes_dup("", 0);
+#include "bench/sim_credential.def"
+#undef CREDENTIAL
 }
 
 static void cloud_free(struct sim_cloud *cloud) {
@@ -351,6 +405,10 @@ static void cloud_free(struct sim_cloud *cloud) {
     free(cloud->host);
     free(cloud->api_key);
     free(cloud->prefix);
+    free(cloud->identity);
+#define CREDENTIAL(name, prose) free(cloud->credentials.name);
+#include "bench/sim_credential.def"
+#undef CREDENTIAL
     tune_free_unlike(&cloud->tune, &(struct sim_tune){0});
 }
 
@@ -362,8 +420,12 @@ static bool cloud_item(struct conf *c, const yaml_node_t *node, void *context) {
     cloud_defaults(cloud);
     if (!conf_map(c, node, KEYS(cloud_keys), cloud))
         return false;
-    if (cloud->kind == SIM_AZURE && conf_value(c, node, "prefix"))
-        return conf_fail(c, conf_value(c, node, "prefix"), "an azure cloud's paths are fixed");
+    bool fixed = cloud->kind == SIM_AZURE || cloud->kind == SIM_IDENTITY;
+    if (fixed && conf_value(c, node, "prefix"))
+        return conf_fail(c, conf_value(c, node, "prefix"), "an %s cloud's paths are fixed",
+                         sim_kind_name[cloud->kind]);
+    if (!cloud->prefix)
+        cloud->prefix = bytes_dup(kind_prefix[cloud->kind], strlen(kind_prefix[cloud->kind]));
     for (const struct sim_cloud *other = config->clouds; other < cloud; other++)
         if (!strcmp(other->name, cloud->name))
             return conf_fail(c, conf_value(c, node, "name"), "two clouds are called \"%s\"",
@@ -371,12 +433,31 @@ static bool cloud_item(struct conf *c, const yaml_node_t *node, void *context) {
     return true;
 }
 
+/* The clouds' `identity` names, once all are known. */
+static bool find_identity(struct conf *c, const yaml_node_t *node, void *context) {
+    struct sim_config *config = context;
+    const yaml_node_t *name = conf_value(c, node, "name"), *at = conf_value(c, node, "identity");
+    struct sim_cloud *cloud = config->clouds;
+    if (!at)
+        return true;
+    while (strcmp(cloud->name, conf_text(c, name)))
+        cloud++;
+    for (size_t i = 0; i < config->clouds_count; i++)
+        if (!strcmp(config->clouds[i].name, cloud->identity) &&
+            config->clouds[i].kind == SIM_IDENTITY) {
+            cloud->identity_at = i;
+            return true;
+        }
+    return conf_fail(c, at, "there is no cloud \"%s\" of kind identity", cloud->identity);
+}
+
 static bool read_clouds(struct conf *c, const yaml_node_t *node, void *target) {
     struct sim_config *config =
         (struct sim_config *)((char *)target - offsetof(struct sim_config, clouds));
     config->clouds = bytes_alloc(COUNT_OF_CLOUDS_MAX, sizeof *config->clouds);
     return conf_each(c, node, cloud_item, config) &&
-           (config->clouds_count || conf_fail(c, node, "there is no cloud in the list"));
+           (config->clouds_count || conf_fail(c, node, "there is no cloud in the list")) &&
+           conf_each(c, node, find_identity, config);
 }
 
 static bool config_take(struct sim_config *out, struct conf *c, char *error, size_t error_size) {

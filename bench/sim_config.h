@@ -7,13 +7,17 @@
  *     tls_dir: build/demo-ca      certification authority and certificates, made when missing
  *     clouds:
  *       - name: openai-sim
- *         kind: openai            openai | azure
+ *         kind: openai            any of sim_kind.def
  *         listen: 127.0.0.1:0     port 0: any free one, told on standard output
  *         control: 127.0.0.1:0    clear-text listener for /sim/... alone, never subject to faults
  *         tls: true
  *         host: api.openai.test   the certificate's name
- *         api_key: sk-sim         empty or absent: every key is accepted
- *         prefix: /v1             openai: what stands before /chat/completions
+ *         api_key: sk-sim         no api_key, credentials or identity: every key is accepted
+ *         credentials: {...}      other proofs: keys of sim_credential.def
+ *         identity: NAME          tokens and keys issued by that cloud (kind identity) are good too
+ *         clock_skew: 10m         how far this cloud's clock is ahead (-10m: behind)
+ *         expires_in: 1h          identity: life of what it issues
+ *         prefix: /v1             what stands before the paths, by default as in sim_kind.def
  *         models: [a, b]          absent: every model; {asked: answered} renames in the answer
  *         obfuscation: true       openai: the padding member on stream chunks
  *         ttft: ..., tokens: ..., faults: ..., replay: ..., head_delay:, handshake_delay:, next:
@@ -30,7 +34,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sim_kind { SIM_OPENAI, SIM_AZURE };
+enum sim_kind {
+#define KIND(constant, name, prefix) SIM_##constant,
+#include "bench/sim_kind.def"
+#undef KIND
+    SIM_KINDS
+};
+
+extern const char *const sim_kind_name[SIM_KINDS];
+
+/* All owned; "" when not given. */
+struct sim_credentials {
+#define CREDENTIAL(name, prose) char *name;
+#include "bench/sim_credential.def"
+#undef CREDENTIAL
+};
 
 enum sim_fault {
 #define FAULT(name, scope, prose) SIM_FAULT_##name,
@@ -90,6 +108,11 @@ struct sim_cloud {
     char *name, *host, *api_key, *prefix; /* owned */
     enum sim_kind kind;
     struct units_address listen, control;
+    struct sim_credentials credentials;
+    char *identity;       /* owned; "": none */
+    size_t identity_at;   /* index of that cloud */
+    int64_t clock_skew_s; /* ahead of the real time */
+    uint64_t expires_in_ns;
     bool tls, obfuscation;
     struct sim_model *models; /* owned; none: every model is known */
     size_t models_count;

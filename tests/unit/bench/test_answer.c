@@ -1,8 +1,8 @@
-/* test_answer.c - simulated answers (bench/answer.c) read back by the load generator's client
+/* test_answer.c - simulated answers (bench/answer.c, bench/format_openai.c) read back by the load generator's client
  * (bench/load_reply.c) and by yyjson: the stream must say the same as the whole body. */
 #include "tests/test.h"
 
-#include "bench/answer.h"
+#include "bench/format_openai.h"
 
 #include <yyjson.h>
 
@@ -12,25 +12,25 @@ static struct answer answer;
 static void compose(const char *body, enum sim_kind kind) {
     struct ask_error e = {0};
     struct dice dice;
-    struct answer_settings settings = {.kind = kind,
+    struct format_request request = {
+        .body = body, .size = strlen(body), .model_in_path = true, .model = ""};
+    struct answer_settings settings = {.format = &format_openai,
+                                       .kind = kind,
                                        .obfuscation = true,
                                        .tokens = 5,
                                        .created_s = 1700000000,
                                        .model = "real \"m\""};
     dice_init(&dice, 3, 4);
-    if (!ask_read(&ask, body, strlen(body), true, &e))
+    if (!format_openai_read(&ask, &request, &e))
         FAIL_TEST("%s", e.message);
     answer_compose(&answer, &ask, &settings, &dice);
 }
 
 static void write_stream(struct bytes *out) {
-    answer_preface(&answer, out);
-    answer_role(&answer, out);
+    format_openai.open(&answer, out);
     for (size_t i = 0; i < answer.pieces_count; i++)
-        answer_piece(&answer, i, out);
-    answer_finish(&answer, out);
-    answer_usage(&answer, out);
-    answer_done(out);
+        format_openai.piece(&answer, i, out);
+    format_openai.close(&answer, out);
 }
 
 /* What a client gathers from a stream: texts and arguments, finish reasons, events. */
@@ -177,7 +177,7 @@ TEST(bench_answer_whole_says_the_same) {
         compose(bodies[i / 2], i % 2 ? SIM_AZURE : SIM_OPENAI);
         write_stream(&stream);
         gather(&g, &stream);
-        answer_whole(&answer, &whole);
+        format_openai.whole(&answer, &whole);
         yyjson_doc *doc = yyjson_read(bytes_text(&whole), bytes_len(&whole), 0);
         yyjson_val *root = yyjson_doc_get_root(doc), *message, *call;
         message = yyjson_obj_get(yyjson_arr_get_first(yyjson_obj_get(root, "choices")), "message");

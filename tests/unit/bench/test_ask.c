@@ -1,11 +1,19 @@
-/* test_ask.c - chat completion requests as the simulated clouds read them (bench/ask.c), by rows.
+/* test_ask.c - chat completion requests as the simulated clouds read them (bench/format_openai_read.c), by rows.
  */
 #include "tests/test.h"
 
-#include "bench/ask.h"
+#include "bench/format_openai.h"
 
 #define USER "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
 #define TOOL "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"
+
+static struct ask ask;
+
+static bool read_chat(const char *body, size_t size, bool model_in_path, struct ask_error *e) {
+    struct format_request request = {
+        .body = body, .size = size, .model_in_path = model_in_path, .model = ""};
+    return format_openai_read(&ask, &request, e);
+}
 
 TEST(bench_ask_refusals) {
     static const struct {
@@ -78,11 +86,10 @@ TEST(bench_ask_refusals) {
         {"{\"model\":\"m\"," USER ",\"max_tokens\":1,\"max_completion_tokens\":1}", "max_tokens",
          "invalid_parameter_combination", "Setting 'max_tokens'"},
     };
-    struct ask ask = {0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct ask_error e = {0};
         ROW("%s", rows[i].body);
-        EXPECT(!ask_read(&ask, rows[i].body, strlen(rows[i].body), false, &e));
+        EXPECT(!read_chat(rows[i].body, strlen(rows[i].body), false, &e));
         EXPECT_EQ(e.status, 400);
         EXPECT_STR(e.param, rows[i].param);
         EXPECT_STR(e.code ? e.code : "(none)", rows[i].code);
@@ -140,11 +147,10 @@ TEST(bench_ask_taken) {
          "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"1\"}],\"tools\":[" TOOL "]}",
          ASK_TEXT, false, false, true, 1, 0, 0, "", "", ""},
     };
-    struct ask ask = {0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct ask_error e = {0};
         ROW("%s", rows[i].body);
-        EXPECT(ask_read(&ask, rows[i].body, strlen(rows[i].body), true, &e));
+        EXPECT(read_chat(rows[i].body, strlen(rows[i].body), true, &e));
         EXPECT_STR(e.message, "");
         EXPECT_EQ(ask.mode, rows[i].mode);
         EXPECT_EQ(ask.stream, rows[i].stream);
@@ -163,9 +169,8 @@ TEST(bench_ask_taken) {
 
 TEST(bench_ask_model_and_recording) {
     static const char body[] = "{\"model\":\"m\"," USER ",\"metadata\":{\"sim_file\":\"x.sse\"}}";
-    struct ask ask = {0};
     struct ask_error e;
-    EXPECT(ask_read(&ask, body, sizeof body - 1, false, &e));
+    EXPECT(read_chat(body, sizeof body - 1, false, &e));
     EXPECT_STR(bytes_text(&ask.model), "m");
     EXPECT_STR(bytes_text(&ask.sim_file), "x.sse");
     ask_free(&ask);

@@ -77,8 +77,9 @@ TEST(bench_config_refusals_name_the_place) {
         {"clouds:\n  - {name: a, name: b, listen: 127.0.0.1:0}\n",
          "c.yaml:2:15: \"name\" is given twice"},
         {"clouds:\n  - {name: a, listen: localhost:1}\n", "c.yaml:2:23: a numeric address"},
-        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, kind: gemini}\n",
-         "c.yaml:2:42: kind is openai or azure, not \"gemini\""},
+        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, kind: mainframe}\n",
+         "c.yaml:2:42: kind is openai, azure, oci, anthropic, gemini, vertex, vertex-anthropic, "
+         "bedrock or identity, not \"mainframe\""},
         {"clouds:\n  - {name: a, listen: 127.0.0.1:0, tls: yes}\n",
          "c.yaml:2:41: true or false is expected, not \"yes\""},
         {"clouds:\n  - {name: a, listen: 127.0.0.1:0}\n  - {name: a, listen: 127.0.0.1:0}\n",
@@ -171,4 +172,52 @@ TEST(bench_every_fault_has_a_name_and_prose) {
     }
     EXPECT_EQ(sim_fault_named("none"), SIM_FAULT_NONE);
     EXPECT_EQ(sim_fault_named("explode"), -1);
+}
+
+TEST(bench_sim_config_kinds) {
+    static const char text[] =
+        "clouds:\n"
+        "  - {name: b, kind: bedrock, listen: 127.0.0.1:0, identity: i, clock_skew: -10m,\n"
+        "     credentials: {access_key_id: A, secret_access_key: S, region: r}}\n"
+        "  - {name: i, kind: identity, listen: 127.0.0.1:0, expires_in: 90s}\n"
+        "  - {name: o, kind: oci, listen: 127.0.0.1:0, clock_skew: 10m}\n";
+    struct sim_config config;
+    char error[600] = "";
+    bool ok = sim_config_read(&config, "c.yaml", text, sizeof text - 1, error, sizeof error);
+    EXPECT_STR(error, "");
+    REQUIRE(ok);
+    EXPECT_EQ(config.clouds[0].kind, SIM_BEDROCK);
+    EXPECT_EQ(config.clouds[0].identity_at, 1);
+    EXPECT_EQ(config.clouds[0].clock_skew_s, -600);
+    EXPECT_STR(config.clouds[0].credentials.secret_access_key, "S");
+    EXPECT_STR(config.clouds[0].credentials.session_token, "");
+    EXPECT_STR(config.clouds[0].prefix, "");
+    EXPECT_EQ(config.clouds[1].expires_in_ns, 90ull * UNITS_NS_PER_S);
+    EXPECT_STR(config.clouds[2].prefix, "/openai/v1");
+    EXPECT_EQ(config.clouds[2].clock_skew_s, 600);
+    sim_config_free(&config);
+}
+
+TEST(bench_sim_config_kinds_refused) {
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, identity: b}\n",
+         "c.yaml:2:46: there is no cloud \"b\" of kind identity"},
+        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, clock_skew: soon}\n",
+         "c.yaml:2:48: a duration"},
+        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, credentials: {key: x}}\n",
+         "c.yaml:2:50: unknown key"},
+        {"clouds:\n  - {name: a, listen: 127.0.0.1:0, kind: identity, prefix: /x}\n",
+         "c.yaml:2:60: an identity cloud's paths are fixed"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sim_config config;
+        char error[600] = "";
+        ROW("%s", rows[i].text);
+        EXPECT(!sim_config_read(&config, "c.yaml", rows[i].text, strlen(rows[i].text), error,
+                                sizeof error));
+        if (strncmp(error, rows[i].error, strlen(rows[i].error)))
+            FAIL_TEST("%s", error);
+    }
 }
