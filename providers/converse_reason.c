@@ -76,8 +76,6 @@ static const char *why_not(const struct converse_write *w) {
         return "Claude does not reason when a tool call is forced";
     if (w->spell->facts->facts & MODEL_ADAPTIVE_ONLY)
         return NULL;
-    if (is_unsigned_turn(w->prompt))
-        return "the assistant's turn with the tool calls must hold its signed reasoning";
     if (w->limit_tokens && w->limit_tokens <= BUDGET_MIN)
         return "needs a limit of more than 1024 output tokens";
     return NULL;
@@ -121,11 +119,14 @@ static bool decide_claude(struct converse_write *w) {
     if (!wanted)
         return !t->effort.n || w->reason.effort.n || lose(w, "this model knows no effort");
     const char *why = why_not(w);
-    if (why) {
+    /* Amid another model's tool turn this call goes without, as Anthropic's own dialect does: the
+     * conversation could otherwise never change its cloud there. */
+    bool without = !(facts & MODEL_ADAPTIVE_ONLY) && is_unsigned_turn(w->prompt);
+    if (why || without) {
         /* Without thinking more than high is refused. */
         if (span_eq(w->reason.effort, SPAN("xhigh")) || span_eq(w->reason.effort, SPAN("max")))
             w->reason.effort = SPAN("high");
-        return lose(w, why);
+        return !why || lose(w, why);
     }
     w->reason.on = true;
     if (!(facts & MODEL_ADAPTIVE_ONLY))

@@ -828,7 +828,7 @@ TEST(reasoning) {
          "on\ndef f||\nuser a\nassistant\ncall t|f|{}\ntool\nresult t",
          "{" MESSAGES(U(T("a")) "," A(USE("t", "f", "{}")) "," U(RESULT("t", ""))) LIMIT(64000)
              TOOLS(TOOL("f")) "}",
-         "reasoning_effort "},
+         NULL},
         {"behind it", CLAUDE,
          "on\ndef f||\nuser a\nassistant\ncall t|f|{}\ntool\nresult t\nassistant b\nuser c",
          "{" MESSAGES(U(T("a")) "," A(USE("t", "f", "{}")) "," U(RESULT("t", "")) "," A(
