@@ -44,7 +44,7 @@ static void read_price(struct config_reader *r, const struct config_node *map, c
 static void find_price(struct config_reader *r, struct config_backend *backend) {
     const struct provider_kind *kind = backend->provider->provider.kind;
     const struct price *price =
-        kind ? prices_find(&r->prices, span_str(kind->name), span_str(backend->model)) : NULL;
+        kind ? prices_find(&r->prices, span_str(kind->name), span_str(backend->base_model)) : NULL;
     if (!price)
         return;
     backend->price = (struct config_price){.known = true,
@@ -80,6 +80,7 @@ static void read_backend(struct config_reader *r, const struct config_node *map,
     if (!config_setting_read(r, CONFIG_SECTION_backend, map, where, &draft))
         return;
     backend->model = draft.model;
+    backend->base_model = draft.base_model ? draft.base_model : draft.model;
     backend->weight = draft.weight;
     if (draft.price)
         read_price(r, draft.price, where, &backend->price);

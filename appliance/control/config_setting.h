@@ -81,7 +81,7 @@ struct config_model_draft {
     enum config_affinity affinity;
 };
 struct config_backend_draft {
-    const char *provider, *model;
+    const char *provider, *model, *base_model;
     const struct config_node *price;
     unsigned weight;
 };

@@ -55,7 +55,8 @@ struct config_provider {
 
 struct config_backend {
     const struct config_provider *provider;
-    const char *model; /* the provider's name for it */
+    const char *model;      /* the provider's name for it */
+    const char *base_model; /* by which its abilities and price are known: `model`, unless told */
     unsigned weight;
     struct config_price price;
     /* by enum provider_service; path empty: this provider's kind has no such service */

@@ -90,7 +90,7 @@ static int written(struct exchange *exchange, const struct config_backend *backe
     struct chat_losses losses = {.lenient = exchange->model->lenient};
     struct chat_spell spell = {.model = span_str(backend->model),
                                .quirks = provider_quirks(&backend->provider->provider),
-                               .facts = model_facts_find(span_str(backend->model)),
+                               .facts = model_facts_find(span_str(backend->base_model)),
                                .stream = !exchange->req.whole_only,
                                .losses = &losses};
     struct json_out text;

@@ -38,10 +38,10 @@ static const struct span not_upward[] = {
     SPAN_CONST("proxy-connection"),
 };
 static const struct span not_downward[] = {
-    SPAN_CONST("connection"),     SPAN_CONST("keep-alive"),        SPAN_CONST("trailer"),
-    SPAN_CONST("content-length"), SPAN_CONST("transfer-encoding"), SPAN_CONST("upgrade"),
-    SPAN_CONST("x-request-id"),   SPAN_CONST("set-cookie"),        SPAN_CONST("alt-svc"),
-    SPAN_CONST("server-timing"),
+    SPAN_CONST("connection"),     SPAN_CONST("keep-alive"),         SPAN_CONST("trailer"),
+    SPAN_CONST("content-length"), SPAN_CONST("transfer-encoding"),  SPAN_CONST("upgrade"),
+    SPAN_CONST("x-request-id"),   SPAN_CONST("set-cookie"),         SPAN_CONST("alt-svc"),
+    SPAN_CONST("server-timing"),  SPAN_CONST("proxy-authenticate"),
 };
 
 static bool among(struct span name, const struct span *names, unsigned count) {
@@ -49,6 +49,25 @@ static bool among(struct span name, const struct span *names, unsigned count) {
         if (span_eq_nocase(name, names[i]))
             return true;
     return false;
+}
+
+/* Does a Connection field name it as one of this connection's own (RFC 9110 7.6.1)? */
+static bool of_connection(const struct http_head *head, struct span name) {
+    for (unsigned i = 0; i < head->field_count; i++) {
+        struct span rest = head->fields[i].value;
+        if (!span_eq_nocase(head->fields[i].name, SPAN("connection")))
+            continue;
+        while (rest.p)
+            if (span_eq_nocase(span_trim(span_cut(&rest, ',')), name))
+                return true;
+    }
+    return false;
+}
+
+static void add(struct http_head *head, struct span name, struct span value) {
+    CHECK(head->field_count < HTTP_FIELDS_MAX);
+    if (value.n)
+        head->fields[head->field_count++] = (struct http_field){name, value};
 }
 
 static struct loop *loop_of(const struct pass *pass) { return pass->exchange->race->loop; }
@@ -140,6 +159,8 @@ void pass_body(struct exchange *exchange, struct span bytes) {
 
 void pass_end(struct exchange *exchange) {
     struct pass *pass = exchange->pass;
+    if (pass->body_whole)
+        return; /* there was none to wait for: its end has been sent, or is with the head */
     pass->body_whole = true;
     if (pass->sent && pass->upstream && !pass->over)
         stream_send_end(pass->upstream);
@@ -167,11 +188,12 @@ static void downward_head(struct stream *upstream, const struct http_head *respo
         head.body = HTTP_BODY_CHUNKED;
     for (unsigned i = 0; i < response->field_count; i++)
         if (head.field_count < HTTP_FIELDS_MAX - OWN_FIELDS &&
-            !among(response->fields[i].name, not_downward, countof(not_downward)))
+            !among(response->fields[i].name, not_downward, countof(not_downward)) &&
+            !of_connection(response, response->fields[i].name))
             head.fields[head.field_count++] = response->fields[i];
-    head.fields[head.field_count++] = (struct http_field){SPAN("x-request-id"), exchange->id};
-    head.fields[head.field_count++] =
-        (struct http_field){SPAN("x-hedgerow-provider"), span_str(pass->provider->provider.name)};
+    add(&head, SPAN("x-request-id"), exchange->id);
+    add(&head, SPAN("x-upstream-request-id"), http_field(response, SPAN("x-request-id")));
+    add(&head, SPAN("x-hedgerow-provider"), span_str(pass->provider->provider.name));
     pass->answered = true;
     pass->status = response->status;
     exchange->status = response->status;
@@ -205,8 +227,13 @@ static void downward_end(struct stream *upstream) {
     if (pass->exchange->client)
         stream_send_end(pass->exchange->client);
     end(pass, FAIL_NONE);
-    if (!pass->body_whole) /* answered before it had heard all: nothing more is sent there */
-        stream_reset(upstream, FAIL_CANCELLED);
+    if (pass->body_whole)
+        return;
+    /* Answered before it had heard all: nothing more is sent there, and what the client still sends
+     * is read and forgotten, lest it never comes to read the answer. */
+    stream_reset(upstream, FAIL_CANCELLED);
+    if (pass->exchange->client)
+        stream_more(pass->exchange->client, true);
 }
 
 static void upstream_gone(struct stream *upstream, enum fail why) {
@@ -249,18 +276,13 @@ static void failed(struct pool_ask *ask, enum fail why) {
     loop_defer(loop_of(pass), &pass->later);
 }
 
-static void add(struct http_head *head, struct span name, struct span value) {
-    CHECK(head->field_count < HTTP_FIELDS_MAX);
-    if (value.n)
-        head->fields[head->field_count++] = (struct http_field){name, value};
-}
-
 static bool keep_fields(struct pass *pass, const struct http_head *from) {
     struct arena *arena = &pass->exchange->arena;
     for (unsigned i = 0; i < from->field_count; i++) {
         struct http_field field = from->fields[i];
         if (among(field.name, not_upward, countof(not_upward)) ||
             span_starts_nocase(field.name, SPAN("x-hedgerow-")) ||
+            of_connection(from, field.name) ||
             pass->head.field_count >= HTTP_FIELDS_MAX - OWN_FIELDS - HTTP_FIELDS_MAX / 4)
             continue;
         struct http_field kept = {arena_copy(arena, field.name), arena_copy(arena, field.value)};
@@ -309,6 +331,26 @@ static bool is_json(const struct http_head *head) {
            http_media_type_is(http_field(head, SPAN("content-type")), SPAN("application/json"));
 }
 
+/* What stands behind /v1, with its query but without "key=", in which Google's clients put the
+ * client's key. Empty: no memory. */
+static struct span rest_of(struct exchange *exchange, struct span target) {
+    struct span behind = span_from(target, sizeof "/v1" - 1), path = http_path(behind);
+    struct span query = span_from(behind, path.n + 1);
+    struct json_out out;
+    bool first = true;
+    json_out_arena(&out, &exchange->arena, behind.n);
+    json_out_raw(&out, path);
+    while (path.n < behind.n && query.p) {
+        struct span pair = span_cut(&query, '&');
+        if (span_starts(pair, SPAN("key=")))
+            continue;
+        json_out_raw(&out, first ? SPAN("?") : SPAN("&"));
+        json_out_raw(&out, pair);
+        first = false;
+    }
+    return out.full ? span_of("", 0) : json_out_span(&out);
+}
+
 /* Everything that does not depend on the provider. NULL when memory is used up. */
 static struct pass *pass_new(struct exchange *exchange, const struct http_head *from) {
     struct pass *pass = arena_zalloc(&exchange->arena, sizeof *pass);
@@ -325,8 +367,7 @@ static struct pass *pass_new(struct exchange *exchange, const struct http_head *
     struct http_head *head = &pass->head;
     head->method = from->method;
     head->method_name = arena_copy(&exchange->arena, from->method_name);
-    /* Behind /v1, with its query. */
-    pass->rest = arena_copy(&exchange->arena, span_from(from->target, sizeof "/v1" - 1));
+    pass->rest = rest_of(exchange, from->target);
     head->minor = 1;
     head->body = from->body;
     head->body_length = from->body_length;
@@ -362,14 +403,12 @@ static void start(struct pass *pass, const struct config_provider *provider) {
         stream_more(exchange->client, false);
 }
 
-static struct span residency_of(const struct exchange *exchange) {
-    const struct config_key *key = exchange->key;
-    return key && key->residency ? span_str(key->residency) : exchange->wish.residency;
-}
-
+/* Both must hold: a request cannot talk its key out of its region. */
 static bool in_region(const struct exchange *exchange, const struct config_provider *provider) {
-    struct span residency = residency_of(exchange);
-    return !residency.n || span_eq_nocase(residency, provider_residency(&provider->provider));
+    struct span region = provider_residency(&provider->provider);
+    struct span key = exchange->key ? span_str(exchange->key->residency) : span_of("", 0);
+    struct span wish = exchange->wish.residency;
+    return (!key.n || span_eq_nocase(key, region)) && (!wish.n || span_eq_nocase(wish, region));
 }
 
 /* Which provider a request goes to that names no model of ours; NULL after it was refused. */
@@ -420,6 +459,32 @@ static const struct config_backend *backend_for(const struct exchange *exchange,
     return NULL;
 }
 
+/* Counts the members of the top level that name a model, into *token the first; 0 too when the text
+ * is broken. Two of them mean one thing to us and maybe another to the provider. */
+static unsigned find_models(struct span body, struct json_token *token) {
+    struct json json;
+    struct json_token key;
+    struct span value;
+    unsigned count = 0;
+    json_init(&json, body);
+    if (json_next(&json, &key) != JSON_OBJECT)
+        return 0;
+    while (json_next(&json, &key) == JSON_KEY) {
+        if (!json_is(&key, SPAN("model"))) {
+            if (!json_value(&json, &value))
+                return 0;
+            continue;
+        }
+        struct json_token found;
+        json_next(&json, &found);
+        if (found.kind == JSON_OBJECT || found.kind == JSON_ARRAY)
+            json_leave(&json);
+        if (count++ == 0)
+            *token = found;
+    }
+    return key.kind == JSON_OBJECT_END && json_next(&json, &key) == JSON_END ? count : 0;
+}
+
 /* The body with the backend's own name for the model. */
 static void rename_model(struct pass *pass, struct span body, struct span value,
                          const char *model) {
@@ -433,14 +498,19 @@ static void rename_model(struct pass *pass, struct span body, struct span value,
 }
 
 void pass_begin_json(struct exchange *exchange) {
-    static const struct span path[] = {SPAN_CONST("model")};
     struct span body = span_of(exchange->body, exchange->body_n);
     struct pass *pass = exchange->pass;
     const struct config_backend *backend = NULL;
     const struct config_provider *provider = NULL;
     struct json_token token;
     pass->body_whole = true;
-    bool named = json_find(body, path, countof(path), &token) && token.kind == JSON_STRING;
+    unsigned names = find_models(body, &token);
+    if (names > 1) {
+        exchange_refuse(exchange, FAIL_BAD_REQUEST, SPAN("model stands there more than once"),
+                        SPAN("model"));
+        return;
+    }
+    bool named = names == 1 && token.kind == JSON_STRING;
     exchange->model = named ? config_model_find(exchange->upstreams->config, token.raw) : NULL;
     if (exchange->model && config_key_allows(exchange->key, exchange->model))
         backend = backend_for(exchange, exchange->model);

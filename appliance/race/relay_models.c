@@ -6,7 +6,9 @@
 /* One of the three forms of the listing. */
 struct listing {
     void (*model)(struct json_out *out, const struct config_model *model);
-    struct span list; /* the member that holds the array */
+    struct span list;                   /* the member that holds the array */
+    void (*head)(struct json_out *out); /* what stands before it; or NULL */
+    /* what stands behind it; or NULL */
     void (*tail)(struct json_out *out, const struct config_model *first,
                  const struct config_model *last);
 };
@@ -26,12 +28,7 @@ static void openai_model(struct json_out *out, const struct config_model *model)
     json_out_object_end(out);
 }
 
-static void openai_tail(struct json_out *out, const struct config_model *first,
-                        const struct config_model *last) {
-    (void)first;
-    (void)last;
-    member(out, SPAN("object"), "list");
-}
+static void openai_head(struct json_out *out) { member(out, SPAN("object"), "list"); }
 
 static void anthropic_model(struct json_out *out, const struct config_model *model) {
     json_out_object(out);
@@ -73,18 +70,13 @@ static void gemini_model(struct json_out *out, const struct config_model *model)
     json_out_object_end(out);
 }
 
-static void gemini_tail(struct json_out *out, const struct config_model *first,
-                        const struct config_model *last) {
-    (void)out;
-    (void)first;
-    (void)last;
-}
-
 static void write_all(struct exchange *exchange, const struct listing *listing,
                       struct json_out *out) {
     const struct config *config = exchange->upstreams->config;
     const struct config_model *first = NULL, *last = NULL;
     json_out_object(out);
+    if (listing->head)
+        listing->head(out);
     json_out_key(out, listing->list);
     json_out_array(out);
     for (unsigned i = 0; i < config->model_count; i++) {
@@ -96,14 +88,16 @@ static void write_all(struct exchange *exchange, const struct listing *listing,
         last = model;
     }
     json_out_array_end(out);
-    listing->tail(out, first, last);
+    if (listing->tail)
+        listing->tail(out, first, last);
     json_out_object_end(out);
 }
 
 void relay_models(struct exchange *exchange, bool anthropic) {
-    static const struct listing openai = {openai_model, SPAN_CONST("data"), openai_tail},
-                                claude = {anthropic_model, SPAN_CONST("data"), anthropic_tail},
-                                gemini = {gemini_model, SPAN_CONST("models"), gemini_tail};
+    static const struct listing openai = {openai_model, SPAN_CONST("data"), openai_head, NULL},
+                                claude = {anthropic_model, SPAN_CONST("data"), NULL,
+                                          anthropic_tail},
+                                gemini = {gemini_model, SPAN_CONST("models"), NULL, NULL};
     const struct listing *listing = exchange->dialect == &dialect_gemini ? &gemini
                                     : anthropic                          ? &claude
                                                                          : &openai;
