@@ -31,7 +31,7 @@ packages_of() {
     build) echo gcc libc6-dev binutils make libjemalloc-dev libyaml-dev zlib1g-dev libnghttp2-dev \
         libstdc++6 ca-certificates ;;
     test) echo clang libclang-rt-dev curl openssl procps $(missing_command node nodejs) \
-        $(missing_command npm npm) ;;
+        $(missing_command npm npm) $(missing_command python3 python3) $(missing_venv) ;;
     lint) echo clang clang-format clang-tidy ;;
     bench) echo nginx-light curl openssl procps ;;
     *) die "no such group: $1 (build, test, lint, bench)" ;;
@@ -41,6 +41,11 @@ packages_of() {
 # Not every machine has node from a Debian package; any node will do.
 missing_command() {
     command -v "$1" >/dev/null || echo "$2"
+}
+
+# Python can make environments with pip in them; Debian has that apart.
+missing_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 say() { echo "deps: $*" >&2; }

@@ -45,6 +45,7 @@ done_with() {
 digest() { printf %s "$1" | sha256sum | cut -c1-64; }
 example=$root/appliance/deploy/hedgerow.yaml
 example_env=(OPENAI_API_KEY=hush-openai AZURE_OPENAI_API_KEY=hush-azure
+    ANTHROPIC_API_KEY=hush-anthropic GEMINI_API_KEY=hush-gemini
     "TEAM_A_KEY_SHA256=$(digest a)" "OPERATIONS_KEY_SHA256=$(digest b)")
 
 run check_example 0 env "${example_env[@]}" "$hedgerow" check --config "$example"
@@ -54,6 +55,9 @@ out_has "kind azure, https://contoso.openai.azure.com"
 out_has "1. openai: gpt-5.5  api.openai.com/v1/chat/completions  USD per million 1.25 in, 0.125 cached, 10 out"
 out_has "2. azure-eu: gpt55-prod  contoso.openai.azure.com/openai/v1/chat/completions  weight 2"
 out_has "team-a  models gpt-*  residency eu  at most 50 requests at once"
+out_has "kind bedrock, https://bedrock-runtime.us-east-1.amazonaws.com"
+out_has "credentials from the instance metadata service, region us-east-1, residency us"
+out_has "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse-stream"
 lacks hush
 lacks "$(digest a)"
 done_with
