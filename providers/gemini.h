@@ -28,6 +28,8 @@
 
 /* --- JSON (gemini_json.c) --- */
 
+/* Without the white space of JSON before it. */
+struct span gemini_skip_blanks(struct span text);
 /* Is KEY the member `name` (camelCase), in either spelling? */
 bool gemini_is(const struct json_token *key, struct span name);
 /* Position of KEY in `names` (camelCase), or `count`. */

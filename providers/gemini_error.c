@@ -20,13 +20,6 @@ static const struct {
 #undef GEMINI_ERROR
 };
 
-static struct span skip_blanks(struct span text) {
-    while (text.n &&
-           (text.p[0] == ' ' || text.p[0] == '\t' || text.p[0] == '\r' || text.p[0] == '\n'))
-        text = span_from(text, 1);
-    return text;
-}
-
 static struct span scalar(const struct json_token *value) {
     return value->kind == JSON_STRING || value->kind == JSON_NUMBER ? value->raw : SPAN("");
 }
@@ -35,7 +28,7 @@ static struct span scalar(const struct json_token *value) {
 static bool find_error(struct span body, struct json_token *error) {
     struct json json;
     struct json_token item;
-    body = skip_blanks(body);
+    body = gemini_skip_blanks(body);
     if (!body.n || body.p[0] != '[')
         return gemini_find(body, SPAN("error"), error);
     gemini_open(&json, body);

@@ -9,6 +9,13 @@
 /* Longer than any member's name that is asked for. */
 #define NAME_BYTES_MAX 64
 
+struct span gemini_skip_blanks(struct span text) {
+    while (text.n &&
+           (text.p[0] == ' ' || text.p[0] == '\t' || text.p[0] == '\r' || text.p[0] == '\n'))
+        text = span_from(text, 1);
+    return text;
+}
+
 /* snake_case has an underscore before each letter that camelCase writes large. */
 static bool is_spelled(struct span raw, struct span camel) {
     size_t at = 0;

@@ -114,7 +114,7 @@ void gemini_merge(struct chat_writer *writer, struct span name, struct span data
     if (!own || writer->full)
         return;
     own->merged = true;
-    data = span_trim(data);
+    data = gemini_skip_blanks(data);
     if (!data.n || data.p[0] != '{' || json_check(data, NULL, NULL) < 0)
         return; /* the reader has said what is wrong with it */
     gemini_open(&json, data);

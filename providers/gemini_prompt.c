@@ -454,7 +454,7 @@ int gemini_read_prompt(const struct chat_request *req, struct arena *arena,
     struct gemini_prompt x = {.arena = arena, .prompt = prompt, .why = why, .param = param};
     struct json json;
     struct json_token key, value, contents, content;
-    struct span body = req->body;
+    struct span body = gemini_skip_blanks(req->body);
     *why = *param = SPAN("");
     chat_prompt_init(prompt);
     prompt->stream = req->stream;
@@ -464,8 +464,6 @@ int gemini_read_prompt(const struct chat_request *req, struct arena *arena,
     prompt->choices_name = "generationConfig.candidateCount";
     prompt->format_name = "generationConfig.responseSchema";
     prompt->thinking_name = "generationConfig.thinkingConfig";
-    while (body.n && body.p[0] != '{') /* blanks: read_request has checked */
-        body = span_from(body, 1);
     if (gemini_find(body, SPAN("systemInstruction"), &value))
         read_system(&x, &value);
     if (gemini_find(body, SPAN("contents"), &contents)) {

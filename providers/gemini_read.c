@@ -458,12 +458,6 @@ static void read_object(struct reading *x, struct span object) {
 
 /* --- events, ends, bodies --- */
 
-static struct span skip_blanks(struct span text) {
-    while (text.n && strchr(" \t\r\n", text.p[0]) && text.p[0])
-        text = span_from(text, 1);
-    return text;
-}
-
 static bool begin(struct reading *x, struct chat_reader *reader, struct chat_sink sink) {
     *x = (struct reading){.reader = reader, .answer = reader->own, .sink = sink};
     if (reader->ended)
@@ -480,7 +474,9 @@ enum chat_relay gemini_read_event(struct chat_reader *reader, struct span name, 
     (void)name;
     if (!begin(&x, reader, sink))
         return CHAT_DROP;
-    data = skip_blanks(data);
+    /* Data joined from several lines cannot stand in one. */
+    bool lines = data.n && memchr(data.p, '\n', data.n);
+    data = gemini_skip_blanks(data);
     if (!data.n || data.p[0] == ':' || span_eq(data, SPAN("[DONE]"))) {
         give(&x,
              &(struct chat_event){.kind = CHAT_OTHER}); /* keep-alives; an end mark of a proxy */
@@ -499,8 +495,7 @@ enum chat_relay gemini_read_event(struct chat_reader *reader, struct span name, 
         return CHAT_DROP; /* the owner tells the error */
     if (!x.given)
         give(&x, &(struct chat_event){.kind = CHAT_OTHER});
-    /* Data joined from several lines cannot stand in one. */
-    return memchr(data.p, '\n', data.n) ? CHAT_REWRITE : CHAT_AS_IS;
+    return lines ? CHAT_REWRITE : CHAT_AS_IS;
 }
 
 /* `whole`: the answer is one JSON value, so that what is in it is all, even if nobody says why it
@@ -539,7 +534,7 @@ void gemini_read_body(struct chat_reader *reader, struct span body, struct chat_
     size_t at;
     if (!begin(&x, reader, sink))
         return;
-    body = skip_blanks(body);
+    body = gemini_skip_blanks(body);
     if (!body.n) {
         end(&x, false);
     } else if (json_check(body, &at, NULL) < 0) {

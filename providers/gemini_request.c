@@ -223,8 +223,6 @@ struct cutting {
     bool full;
 };
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 static void cut(struct cutting *x, size_t from, size_t to) {
     if (x->count == x->max) {
         size_t max = x->max ? x->max * 2 : CHAT_EDITS_MAX;
@@ -321,8 +319,7 @@ int gemini_edit_request(const struct chat_request *req, struct span model, unsig
     (void)model; /* stands in the path */
     if (!(quirks & QUIRK_NO_CALL_IDS))
         return 0;
-    while (x.body.n && is_blank(x.body.p[0])) /* gemini_find looks for the brace */
-        x.body = span_from(x.body, 1);
+    x.body = gemini_skip_blanks(x.body); /* gemini_find looks for the brace */
     cut_contents(&x);
     if (x.full)
         return -FAIL_OVERLOAD;
