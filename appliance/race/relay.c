@@ -176,6 +176,8 @@ void relay_finish(struct exchange *exchange, struct attempt *winner) {
         return;
     }
     json_out_arena(&text, &exchange->arena, 1024);
+    if (winner->encoded->translated)
+        winner->reader.end_relayed = false; /* it came, and did not go on as it was */
     if (exchange->req.stream) {
         exchange->dialect->write_done(&winner->writer, &winner->reader, &text);
         end_stream(exchange, &text);
