@@ -85,7 +85,8 @@ bool attempt_failed_status(const struct attempt *attempt) {
 static struct attempt *of_stream(struct stream *stream) { return stream->user; }
 
 static const struct span request_id_fields[] = {
-    SPAN_CONST("x-request-id"), SPAN_CONST("apim-request-id"), SPAN_CONST("request-id")};
+    SPAN_CONST("x-request-id"), SPAN_CONST("apim-request-id"), SPAN_CONST("request-id"),
+    SPAN_CONST("x-amzn-requestid"), SPAN_CONST("opc-request-id")};
 
 /* A signature that was refused may be one of a clock that is off: the provider's own is in the answer
  * (PROVIDERS.md 1.4), and the next request is signed by it. */

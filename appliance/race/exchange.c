@@ -276,6 +276,7 @@ static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
         return encoded;
     uint64_t now_ns = exchange->race->loop->now_ns;
     if (rc == -FAIL_OVERLOAD) {
+        exchange->denied = true;
         hedge_on_denied(&exchange->hedge, attempt, now_ns);
         return NULL;
     }
@@ -302,6 +303,7 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
             budget_put(&upstreams->budgets[exchange->model->index]);
     }
     if (!attempt) {
+        exchange->denied = true;
         hedge_on_denied(&exchange->hedge, todo->attempt, now_ns);
         return;
     }
@@ -376,7 +378,7 @@ static void fail(struct exchange *exchange, const struct hedge_step *todo) {
         answered(exchange, FAIL_NONE);
         return;
     }
-    if (exchange->attempt_count == 0 && exchange->unable.n) {
+    if (exchange->attempt_count == 0 && exchange->unable.n && !exchange->denied) {
         exchange_refuse(exchange, FAIL_UNSUPPORTED,
                         arena_printf(&exchange->arena,
                                      "no backend of this model can take the request; %.*s",
@@ -523,22 +525,25 @@ void exchange_cut(struct exchange *exchange, enum fail why) {
 /* --- no room for an exchange: a bare 503 --- */
 
 static void overload_head(struct stream *stream, const struct http_head *request) {
-    static const char body[] =
-        "{\"error\":{\"message\":\"the server is at its limit of requests in flight; try again "
-        "shortly\",\"type\":\"server_error\",\"param\":null,\"code\":\"overload\"}}";
+    struct race *race = stream->user;
+    struct json_out body;
+    char text[512];
+    json_out_init(&body, text, sizeof text);
+    endpoint_of(http_path(request->target))
+        .dialect->write_error(
+            FAIL_OVERLOAD,
+            SPAN("the server is at its limit of requests in flight; try again shortly"),
+            span_of("", 0), &body);
     struct http_head head = {.status = 503,
                              .minor = 1,
                              .body = HTTP_BODY_LENGTH,
-                             .body_length = sizeof body - 1,
+                             .body_length = body.n,
                              .keep_alive = true,
                              .field_count = 2,
                              .fields = {{SPAN("content-type"), SPAN("application/json")},
                                         {SPAN("retry-after"), SPAN("1")}}};
-    struct race *race = stream->user;
-    (void)request;
     race->unmatched[503]++;
-    if (stream_send_head(stream, &head) == 0 &&
-        stream_send_body(stream, span_of(body, sizeof body - 1)) == 0)
+    if (stream_send_head(stream, &head) == 0 && stream_send_body(stream, json_out_span(&body)) == 0)
         stream_send_end(stream);
 }
 

@@ -44,6 +44,7 @@ struct exchange {
     struct chat_prompt *prompt;           /* NULL until a backend of another dialect needs it */
     struct chat_losses losses;            /* what the last encoding left out (compat: lenient) */
     struct span unable, unable_field;     /* why the last backend that cannot express it cannot */
+    bool denied; /* a backend that might have taken it was busy, or there was no memory */
     const struct config_model *model;
     const struct config_key *key;
     struct plan_wish wish;

@@ -271,10 +271,9 @@ static uint64_t smallest_retry_after(const struct exchange *exchange) {
     return least_ms == UINT64_MAX ? 1000 : least_ms;
 }
 
-/* An error that cannot even be written is told by this one: a body that is no JSON breaks clients. */
-static const struct span no_memory =
-    SPAN_CONST("{\"error\":{\"message\":\"the server is short of memory; try again shortly\","
-               "\"type\":\"server_error\",\"param\":null,\"code\":\"overload\"}}");
+/* An error for which there is no memory is told by this one, in memory of its own: a body that is no
+ * JSON breaks clients. */
+#define NO_MEMORY_MAX 512
 
 static void send_error(struct exchange *exchange, enum fail why, struct span message,
                        struct span param) {
@@ -283,8 +282,15 @@ static void send_error(struct exchange *exchange, enum fail why, struct span mes
     unsigned status = (unsigned)fail_status(why);
     if (status == 200 || status == 499)
         status = 502; /* how an attempt ended, not an answer */
+    char small[NO_MEMORY_MAX];
     json_out_arena(&text, &exchange->arena, 512);
     exchange->dialect->write_error(why, message, param, &text);
+    if (text.full) {
+        json_out_init(&text, small, sizeof small);
+        exchange->dialect->write_error(FAIL_OVERLOAD,
+                                       SPAN("the server is short of memory; try again shortly"),
+                                       span_of("", 0), &text);
+    }
     begin_head(exchange, &out, status, SPAN("application/json"));
     if (status == 429 || status == 503) {
         uint64_t after_ms = smallest_retry_after(exchange);
@@ -300,7 +306,7 @@ static void send_error(struct exchange *exchange, enum fail why, struct span mes
     int n = snprintf(out.attempts, sizeof out.attempts, "%u", exchange->attempt_count);
     if (exchange->attempt_count)
         add(&out, SPAN("x-hedgerow-attempts"), span_of(out.attempts, (size_t)n));
-    send_whole(exchange, &out, text.full ? no_memory : json_out_span(&text));
+    send_whole(exchange, &out, json_out_span(&text));
 }
 
 void relay_fail(struct exchange *exchange, enum fail why, struct attempt *shown) {
