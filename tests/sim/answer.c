@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <yyjson.h>
 
+#include "tests/sim/hear.h"
 #include "tests/sim/world.h"
 
 #define HEAD_MAX 8192
@@ -173,99 +174,6 @@ bool answer_ends(struct answer *answer) {
 
 /* ---- chats ---- */
 
-/* What a client understood of an answer. */
-struct heard {
-    struct text said, tools;
-    char id[40], finish[24];
-    unsigned tokens;
-    bool usage, error, done, anything;
-};
-
-static void hear_tools(struct heard *heard, yyjson_val *calls) {
-    size_t i, count;
-    yyjson_val *call;
-    yyjson_arr_foreach(calls, i, count, call) {
-        yyjson_val *arguments = yyjson_obj_get(yyjson_obj_get(call, "function"), "arguments");
-        if (yyjson_is_str(arguments))
-            text_add(&heard->tools, yyjson_get_str(arguments), yyjson_get_len(arguments));
-    }
-}
-
-static void hear_id(struct heard *heard, yyjson_val *root, const struct request *request) {
-    const char *id = yyjson_get_str(yyjson_obj_get(root, "id"));
-    if (!id)
-        sim_fail("answer", "request %u: a chunk without an id", request->n);
-    if (heard->id[0] && strcmp(heard->id, id) != 0)
-        sim_fail("answer", "request %u: chunks of %s and of %s", request->n, heard->id, id);
-    snprintf(heard->id, sizeof heard->id, "%s", id);
-}
-
-static void hear_json(struct heard *heard, struct span json, const struct request *request,
-                      bool whole) {
-    yyjson_doc *doc = yyjson_read(json.p, json.n, 0);
-    if (!doc)
-        sim_fail("answer", "request %u: not JSON: %.*s", request->n, (int)min_size(json.n, 200),
-                 json.p);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    if (yyjson_obj_get(root, "error")) {
-        if (!yyjson_is_str(yyjson_obj_get(yyjson_obj_get(root, "error"), "message")))
-            sim_fail("answer", "request %u: an error without a message", request->n);
-        heard->error = true;
-        yyjson_doc_free(doc);
-        return;
-    }
-    hear_id(heard, root, request);
-    heard->anything = true;
-    yyjson_val *choice = yyjson_arr_get(yyjson_obj_get(root, "choices"), 0);
-    yyjson_val *delta = yyjson_obj_get(choice, whole ? "message" : "delta");
-    yyjson_val *content = yyjson_obj_get(delta, "content"),
-               *reason = yyjson_obj_get(choice, "finish_reason");
-    yyjson_val *usage = yyjson_obj_get(root, "usage");
-    if (yyjson_is_str(content))
-        text_add(&heard->said, yyjson_get_str(content), yyjson_get_len(content));
-    hear_tools(heard, yyjson_obj_get(delta, "tool_calls"));
-    if (yyjson_is_str(reason)) {
-        if (heard->finish[0])
-            sim_fail("answer", "request %u: finished twice", request->n);
-        snprintf(heard->finish, sizeof heard->finish, "%s", yyjson_get_str(reason));
-    }
-    if (yyjson_is_obj(usage)) {
-        if (heard->usage)
-            sim_fail("answer", "request %u: usage is told twice", request->n);
-        heard->usage = true;
-        heard->tokens = (unsigned)yyjson_get_uint(yyjson_obj_get(usage, "completion_tokens"));
-    }
-    yyjson_doc_free(doc);
-}
-
-/* Events as the client's dialect has them: "data: " JSON, an empty line; nothing else. `cut`: the last may be incomplete. */
-static void hear_events(struct heard *heard, struct span body, const struct request *request,
-                        bool cut) {
-    while (body.n) {
-        const char *end = memmem(body.p, body.n, "\n\n", 2);
-        const char *end_crlf = memmem(body.p, body.n, "\r\n\r\n", 4);
-        size_t blank = 2;
-        if (end_crlf && (!end || end_crlf < end)) {
-            end = end_crlf;
-            blank = 4;
-        }
-        if (!end && cut)
-            return;
-        if (heard->done || heard->error)
-            sim_fail("answer", "request %u: something behind the end: %.*s", request->n,
-                     (int)min_size(body.n, 100), body.p);
-        if (!end || body.n < 6 || memcmp(body.p, "data: ", 6) != 0)
-            sim_fail("answer", "request %u: not an event: %.*s", request->n,
-                     (int)min_size(body.n, 100), body.p);
-        struct span data = span_of(body.p + 6, (size_t)(end - body.p) - 6);
-        if (is(data, "[DONE]"))
-            heard->done = true;
-        else
-            hear_json(heard, data, request, false);
-        body = span_from(body, (size_t)(end - body.p) + blank);
-    }
-}
-
 static bool starts(const struct text *whole, const struct text *part) {
     return part->n <= whole->n && (part->n == 0 || memcmp(whole->p, part->p, part->n) == 0);
 }
@@ -273,58 +181,147 @@ static bool same(const struct text *a, const struct text *b) {
     return a->n == b->n && starts(a, b);
 }
 
-static struct reply *whose(const struct heard *heard, const struct request *request) {
-    unsigned n;
-    struct reply *reply = sscanf(heard->id, "chatcmpl-A%u", &n) == 1 ? ledger_find_reply(n) : NULL;
+static bool same_calls(const struct heard *heard, const struct reply *reply) {
+    bool right = heard->call_count == reply->call_count;
+    for (unsigned i = 0; right && i < heard->call_count; i++)
+        right = same(&heard->calls[i].name, &reply->calls[i].name) &&
+                same(&heard->calls[i].arguments, &reply->calls[i].arguments);
+    return right;
+}
+
+/* All calls but the last are whole, where they come one after the other. */
+static bool start_calls(const struct heard *heard, const struct reply *reply) {
+    bool right = heard->call_count <= reply->call_count;
+    for (unsigned i = 0; right && i < heard->call_count; i++) {
+        const struct call *said = &heard->calls[i], *call = &reply->calls[i];
+        right = same(&said->name, &call->name) && starts(&call->arguments, &said->arguments) &&
+                (i + 1 == heard->call_count || reply->parallel ||
+                 said->arguments.n == call->arguments.n);
+    }
+    return right;
+}
+
+static bool translated(const struct request *request) {
+    return request->winner->format != request->format;
+}
+
+/* Who won: by the header that names the cloud's own id. Without memory for that, by what was said. */
+static struct reply *whose(const struct heard *heard, const struct request *request,
+                           const struct answer *answer) {
+    unsigned n = 0;
+    char id[24] = "";
+    struct span named = answer_field(answer, "x-upstream-request-id");
+    bool known = sscanf(span_text(named, id, sizeof id), "up-A%u", &n) == 1 ||
+                 (world.tight_memory && heard->said.n && sscanf(heard->said.p, "A%u.", &n) == 1) ||
+                 (world.tight_memory && heard->call_count &&
+                  sscanf(heard->calls[0].name.p, "f0_A%u", &n) == 1);
+    struct reply *reply = known ? ledger_find_reply(n) : NULL;
     if (!reply)
-        sim_fail("answer", "request %u: the answer's id is %s", request->n, heard->id);
+        sim_fail("answer", "request %u: the winner's id is %s", request->n, id);
     if (reply->request != request)
         sim_fail("answer", "request %u was given A%u, the answer to request %u", request->n, n,
                  reply->request->n);
     return reply;
 }
 
-static void judge_whole(struct request *request, const struct heard *heard) {
+/* In the cloud's own format the client sees the cloud's own id. */
+static void check_id(const struct request *request, const struct heard *heard) {
+    static const char *const forms[FORMAT_COUNT] = {[FORMAT_CHAT] = "chatcmpl-A%u",
+                                                    [FORMAT_RESPONSES] = "resp_A%u",
+                                                    [FORMAT_MESSAGES] = "msg_A%u",
+                                                    [FORMAT_GEMINI] = "A%u"};
+    struct text id = {0};
+    text_printf(&id, forms[request->format], request->winner->n);
+    if (!translated(request) && strcmp(id.p, heard->id) != 0)
+        sim_fail("answer", "request %u: the id %s in the answer of A%u", request->n, heard->id,
+                 request->winner->n);
+}
+
+static void judge_usage(const struct request *request, const struct heard *heard) {
     const struct reply *reply = request->winner;
-    if (!script_rows[reply->script].whole)
-        sim_fail("answer", "request %u: A%u (%s) looks finished and is not", request->n, reply->n,
-                 script_rows[reply->script].name);
-    if (!same(&heard->said, &reply->said) || !same(&heard->tools, &reply->tools))
-        sim_fail("answer", "request %u: the answer is not what A%u said: %.*s", request->n,
-                 reply->n, (int)min_size(heard->said.n, 200), heard->said.p);
-    if (strcmp(heard->finish, reply->finish) != 0)
-        sim_fail("answer", "request %u: finish_reason %s, A%u said %s", request->n, heard->finish,
-                 reply->n, reply->finish);
-    if (heard->usage && heard->tokens != reply->tokens)
-        sim_fail("answer", "request %u: %u tokens, A%u said %u", request->n, heard->tokens,
-                 reply->n, reply->tokens);
-    bool wants = !request->stream || request->usage;
+    bool wants = request->format != FORMAT_CHAT || !request->stream || request->usage;
+    if (reply->usage_unsaid)
+        return;
     if (heard->usage != wants)
         sim_fail("answer", "request %u: usage is %s", request->n,
                  wants ? "missing" : "there without being asked for");
+    if (!heard->usage)
+        return;
+    if (heard->tokens != reply->tokens || heard->input_tokens != reply->input_tokens ||
+        heard->cached_tokens != reply->cached_tokens)
+        sim_fail("answer",
+                 "request %u: %u tokens for %u (%u cached), A%u (%s) said %u for %u (%u cached)",
+                 request->n, heard->tokens, heard->input_tokens, heard->cached_tokens, reply->n,
+                 format_names[reply->format], reply->tokens, reply->input_tokens,
+                 reply->cached_tokens);
+}
+
+static void judge_whole(struct request *request, const struct heard *heard) {
+    const struct reply *reply = request->winner;
+    if (!reply->whole)
+        sim_fail("answer", "request %u: A%u (%s) looks finished and is not", request->n, reply->n,
+                 script_rows[reply->script].name);
+    if (!same(&heard->said, &reply->said))
+        sim_fail("answer", "request %u: the answer is not what A%u said: %.*s", request->n,
+                 reply->n, (int)min_size(heard->said.n, 200), heard->said.p);
+    if (!same(&heard->thought, &reply->thought))
+        sim_fail("answer", "request %u: the reasoning is not that of A%u (%s): %.*s", request->n,
+                 reply->n, format_names[reply->format], (int)min_size(heard->thought.n, 200),
+                 heard->thought.p);
+    if (!same_calls(heard, reply))
+        sim_fail("answer", "request %u: the calls are not those of A%u: %u, %.200s", request->n,
+                 reply->n, heard->call_count,
+                 heard->call_count ? heard->calls[heard->call_count - 1].arguments.p : "");
+    if (strcmp(heard->finish, reply->finish) != 0)
+        sim_fail("answer", "request %u: finished by %s, A%u (%s) by %s", request->n, heard->finish,
+                 reply->n, format_names[reply->format], reply->finish);
+    judge_usage(request, heard);
+    if (translated(request) && heard->call_count)
+        sim_mark(MARK_TRANSLATED_TOOLS);
+    if (translated(request) && heard->thought.n)
+        sim_mark(MARK_TRANSLATED_THOUGHT);
 }
 
 static void judge_part(struct request *request, const struct heard *heard) {
     const struct reply *reply = request->winner;
-    if (!starts(&reply->said, &heard->said) || !starts(&reply->tools, &heard->tools))
+    if (!starts(&reply->thought, &heard->thought) ||
+        (heard->said.n && heard->thought.n != reply->thought.n) ||
+        !starts(&reply->said, &heard->said) || !start_calls(heard, reply))
         sim_fail("answer", "request %u: what was answered is not of A%u: %.*s", request->n,
                  reply->n, (int)min_size(heard->said.n, 200), heard->said.p);
 }
 
+static void mark_stream(const struct request *request) {
+    static const enum sim_mark marks[FORMAT_COUNT] = {[FORMAT_CHAT] = MARK_CHAT_STREAM,
+                                                      [FORMAT_RESPONSES] = MARK_RESPONSES_STREAM,
+                                                      [FORMAT_MESSAGES] = MARK_MESSAGES_STREAM,
+                                                      [FORMAT_GEMINI] = MARK_GEMINI_STREAM};
+    if (translated(request))
+        sim_mark(marks[request->format]);
+}
+
 static void judge_stream(struct request *request, const struct answer *answer, bool cut) {
     struct heard heard = {0};
-    hear_events(&heard, text_span(&answer->body), request, cut);
+    hear_events(&heard, request, text_span(&answer->body), cut);
     if (!heard.anything && cut)
         return;
     if (!heard.anything)
         sim_fail("answer", "request %u: a stream without an event", request->n);
-    request->winner = whose(&heard, request);
+    request->winner = whose(&heard, request, answer);
+    if (heard.id[0])
+        check_id(request, &heard);
+    /* Of this one the end of the message is the end mark. */
+    if (request->format == FORMAT_GEMINI)
+        heard.done = !cut && !heard.error && heard.finish[0];
     if (heard.done) {
         judge_whole(request, &heard);
+        mark_stream(request);
         return;
     }
     judge_part(request, &heard);
     request->broken = heard.error;
+    if (heard.error && translated(request))
+        sim_mark(MARK_TRANSLATED_BREAK);
     if (!heard.error && !cut)
         sim_fail("answer", "request %u: the stream of A%u ends without an end mark or an error",
                  request->n, request->winner->n);
@@ -332,20 +329,39 @@ static void judge_stream(struct request *request, const struct answer *answer, b
 
 static void judge_body(struct request *request, const struct answer *answer) {
     struct heard heard = {0};
-    hear_json(&heard, text_span(&answer->body), request, true);
+    hear_body(&heard, request, text_span(&answer->body));
     if (heard.error)
         sim_fail("answer", "request %u: an error with status 200", request->n);
-    request->winner = whose(&heard, request);
+    request->winner = whose(&heard, request, answer);
+    if (heard.id[0])
+        check_id(request, &heard);
     judge_whole(request, &heard);
+    if (translated(request))
+        sim_mark(MARK_TRANSLATED_BODY);
 }
 
-/* An error in the client's dialect; a refusal by the provider is shown as it came. */
+/* Errors are in the client's format, but for those of a server that has no room even to look at the path. */
+static void check_error_shape(const struct request *request, const struct answer *answer) {
+    bool no_room = world.tight_memory || (answer->status == 503 && world.few_exchanges);
+    yyjson_doc *doc = yyjson_read(answer->body.p, answer->body.n, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (!hear_of(request->format)->is_error(root) && !(no_room && hear_chat.is_error(root)))
+        sim_fail("answer", "request %u (%s): status %u and not an error of this format: %.*s",
+                 request->n, format_names[request->format], answer->status,
+                 (int)min_size(answer->body.n, 200), answer->body.p);
+    yyjson_val *code = yyjson_obj_get(yyjson_obj_get(root, "error"), "code");
+    if (request->format == FORMAT_GEMINI && yyjson_is_uint(code) &&
+        yyjson_get_uint(code) != answer->status)
+        sim_fail("answer", "request %u: status %u, and in the error another", request->n,
+                 answer->status);
+    yyjson_doc_free(doc);
+}
+
+/* A refusal by the provider is shown: as it came, or its words in the client's format. */
 static void judge_error(struct request *request, const struct answer *answer) {
-    struct heard heard = {0};
     unsigned n;
-    hear_json(&heard, text_span(&answer->body), request, true);
-    if (!heard.error)
-        sim_fail("answer", "request %u: status %u without an error", request->n, answer->status);
+    check_error_shape(request, answer);
+    request->named_field = memmem(answer->body.p, answer->body.n, "logit_bias", 10) != NULL;
     const char *refused = memmem(answer->body.p, answer->body.n, "refused A", 9);
     if (!refused)
         return;
@@ -355,7 +371,7 @@ static void judge_error(struct request *request, const struct answer *answer) {
         sim_fail("answer", "request %u: shows a provider's words that are not for it (status %u)",
                  request->n, answer->status);
     request->winner = reply;
-    sim_mark(MARK_REFUSAL_SHOWN);
+    sim_mark(translated(request) ? MARK_TRANSLATED_REFUSAL : MARK_REFUSAL_SHOWN);
 }
 
 static void judge_local(struct request *request, const struct answer *answer) {
@@ -365,6 +381,12 @@ static void judge_local(struct request *request, const struct answer *answer) {
     if (!doc)
         sim_fail("answer", "request %u (%s): not JSON", request->n, ask_rows[request->ask].name);
     bool error = yyjson_obj_get(yyjson_doc_get_root(doc), "error") != NULL;
+    bool ours = request->ask != ASK_GARBAGE && request->ask != ASK_STUCK_HEAD &&
+                request->ask != ASK_STUCK_BODY && request->ask != ASK_NO_PATH &&
+                request->ask != ASK_MODELS && request->ask != ASK_MODEL &&
+                request->ask != ASK_HEALTH;
+    if (error && ours)
+        check_error_shape(request, answer);
     if (error != (answer->status != 200))
         sim_fail("answer", "request %u (%s): status %u with%s an error", request->n,
                  ask_rows[request->ask].name, answer->status, error ? "" : "out");

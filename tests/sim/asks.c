@@ -1,6 +1,9 @@
 /* asks.c - writes requests: the good ones in all shapes that HTTP/1.1 allows, the bad ones each with one fault. */
 #include "tests/sim/asks.h"
 
+#include <stdio.h>
+
+#include "tests/sim/asks_body.h"
 #include "tests/sim/world.h"
 
 const struct ask_row ask_rows[ASK_COUNT] = {
@@ -36,6 +39,8 @@ struct draft {
 
 static enum ask draw_ask(bool last) {
     unsigned sum = 0;
+    if (world.scenario)
+        return ASK_CHAT;
     for (unsigned a = 0; a < ASK_COUNT; a++)
         sum += ask_rows[a].weight;
     uint64_t at = world_below(sum);
@@ -74,22 +79,45 @@ static void draw_wish(struct draft *draft) {
     }
 }
 
-static void write_chat(struct draft *draft) {
-    struct request *request = draft->request;
+/* What the client says; the formats say the same (asks_body.c). */
+static void draw_words(struct request *request) {
+    static const char *const odd[] = {"\"sit\" ", "\xc3\xa4met ", "a\\b\n"};
     text_printf(&request->content, "R%u ", request->n);
     size_t filler = world_chance(0.1) ? world_below(20000) : world_below(200);
-    while (request->content.n < filler)
+    bool odds = world.mixed && world_chance(0.3);
+    while (request->content.n < filler) {
         text_str(&request->content, "dolor sit amet ");
-    text_printf(&draft->body, "{\"model\":\"%s\",", draft->model);
-    if (request->stream)
-        text_str(&draft->body, "\"stream\":true,");
-    else if (world_chance(0.3))
-        text_str(&draft->body, "\"stream\" : false , ");
-    if (request->usage)
-        text_str(&draft->body, "\"stream_options\":{\"include_usage\":true},");
-    text_printf(&draft->body,
-                "\"user\":\"u%u\",\"messages\":[{\"role\":\"user\",\"content\":\"%.*s\"}]}",
-                request->n, (int)request->content.n, request->content.p);
+        if (odds)
+            text_str(&request->content, odd[world_below(countof(odd))]);
+    }
+    if (!world.mixed)
+        return;
+    if (world_chance(0.3))
+        text_printf(&request->system, "S%u be brief", request->n);
+    if (world_chance(0.3) || request->format == FORMAT_MESSAGES)
+        request->max_tokens = (unsigned)world_between(1000, 4000);
+    request->cooler = world_chance(0.3);
+    request->stops = world_chance(0.2) && request->format != FORMAT_RESPONSES;
+    request->tool = world_chance(0.3);
+    request->hard = request->format == FORMAT_CHAT && !world.scenario && world_chance(0.05);
+    request->history = request->tool && world_chance(0.5);
+}
+
+/* Where: for Gemini, model and stream are part of it. */
+static void set_target(struct draft *draft) {
+    struct request *request = draft->request;
+    static const char *const targets[FORMAT_COUNT] = {[FORMAT_CHAT] = "/v1/chat/completions",
+                                                      [FORMAT_RESPONSES] = "/v1/responses",
+                                                      [FORMAT_MESSAGES] = "/v1/messages"};
+    struct text target = {0};
+    draft->target = targets[request->format];
+    if (request->format == FORMAT_MESSAGES)
+        text_str(&draft->fields, "anthropic-version: 2023-06-01\r\n");
+    if (draft->target)
+        return;
+    text_printf(&target, "/v1beta/models/%s:%s", draft->model,
+                request->stream ? "streamGenerateContent?alt=sse" : "generateContent");
+    draft->target = target.p;
 }
 
 static void add_chunked(struct draft *draft, struct text *out) {
@@ -114,7 +142,10 @@ static void write_bytes(struct draft *draft, bool expect) {
     text_printf(out, "%s %s HTTP/1.%d\r\nHost: engine.test\r\n", draft->method, draft->target,
                 request->http10 ? 0 : 1);
     if (draft->key)
-        text_printf(out, world_chance(0.7) ? "Authorization: Bearer %s\r\n" : "x-api-key: %s\r\n",
+        text_printf(out,
+                    world_chance(0.7)                         ? "Authorization: Bearer %s\r\n"
+                    : draft->request->format == FORMAT_GEMINI ? "x-goog-api-key: %s\r\n"
+                                                              : "x-api-key: %s\r\n",
                     draft->key);
     if (draft->type)
         text_printf(out, "content-type: %s\r\n", draft->type);
@@ -148,9 +179,8 @@ static void spoil(struct draft *draft) {
         draft->method = "HEAD";
         draft->target = "/v1/models";
         break;
-    case ASK_NO_PATH: draft->target = "/v1/embeddings"; break;
+    case ASK_NO_PATH: draft->target = "/v2/nothing"; break;
     case ASK_METHOD: draft->method = "DELETE"; break;
-    case ASK_NO_MODEL: draft->model = "unknown"; break;
     case ASK_BAD_KEY: draft->key = world_chance(0.5) ? "ck-wrong" : NULL; break;
     case ASK_FORBIDDEN: draft->key = CLIENT_KEY_NARROW; break;
     case ASK_BAD_WISH: text_str(&draft->fields, "x-hedgerow-timeout: soon\r\n"); break;
@@ -192,22 +222,33 @@ struct request *asks_draw(bool last, bool *expect, bool *whole) {
     }
     struct draft draft = {.request = request,
                           .method = "POST",
-                          .target = "/v1/chat/completions",
                           .key = world.keys ? CLIENT_KEY : NULL,
                           .type = world_chance(0.9) ? "application/json" : NULL};
     draft.model = request->model->name;
+    if (request->ask == ASK_NO_MODEL)
+        draft.model = "unknown";
+    if (world.mixed)
+        request->format = (enum format)world_below(FORMAT_CLIENTS);
     request->stream = world_chance(0.7);
-    request->usage = request->stream && world_chance(0.3);
+    request->usage = request->stream && request->format == FORMAT_CHAT && world_chance(0.3);
+    if (world.scenario) {
+        request->format = world.scenario->format;
+        request->stream = world.scenario->stream;
+        request->usage = request->stream && request->format == FORMAT_CHAT;
+    }
+    set_target(&draft);
     request->http10 = last && world_chance(0.05);
     request->close = !request->http10 && last && world_chance(0.1);
     request->total_ns = 0;
-    if (world_chance(0.3) && request->ask == ASK_CHAT)
+    if (!world.scenario && world_chance(0.3) && request->ask == ASK_CHAT)
         draw_wish(&draft);
     spoil(&draft);
     if (request->ask == ASK_BAD_JSON)
         text_str(&draft.body, world_chance(0.5) ? "{\"model\":" : "[1,2]");
-    else if (has_body(request->ask))
-        write_chat(&draft);
+    else if (has_body(request->ask)) {
+        draw_words(request);
+        asks_body(&draft.body, request, draft.model);
+    }
     bool stuck = request->ask == ASK_STUCK_BODY ||
                  request->ask == ASK_STUCK_HEAD; /* what is sent is sent at once */
     *expect = draft.body.n && !request->http10 && !stuck && world_chance(0.15);

@@ -9,9 +9,8 @@
 #include "tests/sim/world.h"
 
 #define REQUESTS_MAX 6
-/* A request goes out in so many pieces at most, so far apart. */
-#define PIECES_MAX   12
-#define PIECE_NS_MAX SIM_MS(6)
+/* A request goes out in so many pieces at most. */
+#define PIECES_MAX 12
 /* How long a client that asked for 100-continue waits for it (RFC 9110 10.1.1 leaves it open). */
 #define CONTINUE_NS SIM_MS(400)
 /* The engine must have closed by then, after an answer that said so, or after its idle limit. */
@@ -42,8 +41,7 @@ struct client {
     enum leaving leaving;
     unsigned leave_at; /* request */
     bool leave_on_token, left, closing, done;
-    bool told_close;   /* an answer said "connection: close" */
-    uint64_t quiet_ns; /* the last answer was whole then */
+    bool told_close; /* an answer said "connection: close" */
     struct event start, write, read, leave, limit, patience;
 };
 
@@ -121,7 +119,8 @@ static void limit_event(struct event *event) {
 
 static void arm_write(struct client *client) {
     if (!event_is_set(&client->write))
-        event_set(&client->write, sim.now_ns + (world_chance(0.5) ? 0 : world_below(PIECE_NS_MAX)));
+        event_set(&client->write,
+                  sim.now_ns + (world_chance(0.5) ? 0 : world_below(world.piece_ns)));
 }
 
 static void begin_request(struct client *client) {
@@ -150,6 +149,15 @@ static void request_sent(struct client *client) {
         begin_request(client);
 }
 
+/* May the engine have closed the connection for idleness? For the engine an answer is over when it is written, which may
+ * be long before it is read; and never before the request was whole. */
+static bool may_be_idle(const struct client *client) {
+    if (client->sending == 0)
+        return false;
+    uint64_t since_ns = client->requests[client->sending - 1]->sent_ns;
+    return sim.now_ns - since_ns + 2 * client->shape.latency_ns + SIM_MS(100) >= world.idle_ns;
+}
+
 static void write_event(struct event *event) {
     struct client *client = container_of(event, struct client, write);
     if (client->done || client->left || client->told_close || client->sending == client->count)
@@ -168,10 +176,7 @@ static void write_event(struct event *event) {
     piece = world_chance(0.5) ? left : min_size(left, piece + world_below(left));
     if (!request->begin_ns) {
         request->begin_ns = sim.now_ns;
-        request->idle_before =
-            client->quiet_ns &&
-            sim.now_ns - client->quiet_ns + 2 * client->shape.latency_ns + SIM_MS(100) >=
-                world.idle_ns;
+        request->idle_before = may_be_idle(client);
         sim.counts.requests++;
     }
     long n = wire_send(client->end, request->bytes.p + client->sent, piece);
@@ -213,7 +218,7 @@ static void after_last(struct client *client) {
 
 static void answered(struct client *client, struct request *request) {
     request->outcome = OUT_ANSWERED;
-    request->done_ns = client->quiet_ns = sim.now_ns;
+    request->done_ns = sim.now_ns;
     answer_judge(request, &client->answer);
     sim_trace("client %u: request %u answered %u%s%s", client->index, request->n, request->status,
               request->broken ? ", broken off" : "", client->answer.keep_alive ? "" : ", close");
@@ -373,6 +378,11 @@ static void start_event(struct event *event) {
 }
 
 static void draw_behaviour(struct client *client) {
+    if (world.scenario) { /* it reads, and stays */
+        client->shape = (struct wire_shape){
+            .a_size = SCENARIO_PIPE_BYTES, .b_size = SCENARIO_PIPE_BYTES, .latency_ns = SIM_MS(1)};
+        return;
+    }
     client->reading = world_chance(0.08)   ? READ_SLOWLY
                       : world_chance(0.02) ? READ_NEVER
                                            : READ_AT_ONCE;
@@ -389,7 +399,8 @@ static void draw_behaviour(struct client *client) {
 }
 
 static void client_begin(struct client *client, uint64_t span_ns) {
-    client->count = (unsigned)(world_chance(0.5) ? 1 : world_between(1, REQUESTS_MAX));
+    client->count =
+        (unsigned)(world.scenario || world_chance(0.5) ? 1 : world_between(1, REQUESTS_MAX));
     client->pipelined = client->count > 1 && world_chance(0.3);
     draw_behaviour(client);
     for (unsigned i = 0; i < client->count; i++) {

@@ -1,10 +1,11 @@
-/* clouds.c - simulated clouds: read requests strictly, and follow a script. Written from the OpenAI chat format (API
- * specification 2.3.0) and RFC 9112, with none of the product's own encoders or parsers, so that it can disagree. */
+/* clouds.c - simulated clouds of four kinds: read requests strictly, and follow a script. Written from RFC 9112, with none
+ * of the product's own encoders or parsers, so that it can disagree; the formats of the kinds are in clouds_ask.c (what
+ * they read) and say_*.c (what they say). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
+#include "tests/sim/clouds_ask.h"
 #include "tests/sim/clouds_script.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/world.h"
@@ -77,8 +78,11 @@ static void end_by_cloud(struct cloud_conn *conn, bool reset) {
 static void go_on(struct cloud_conn *conn) {
     while (!conn->over && conn->reply && conn->out.n == 0 && !event_is_set(&conn->next)) {
         const struct step *step = &conn->play.steps[conn->step];
-        if (conn->step == conn->play.count)
-            return; /* stalls */
+        if (conn->step == conn->play.count) { /* stalls */
+            conn->reply->said_all_ns =
+                conn->reply->said_all_ns ? conn->reply->said_all_ns : sim.now_ns;
+            return;
+        }
         conn->step++;
         switch (step->what) {
         case STEP_SEND:
@@ -144,20 +148,27 @@ static void check_secrets(const struct cloud_conn *conn, struct span bytes) {
         sim_fail("credentials", "cloud %u was sent a client's key", conn->cloud->index);
 }
 
-static void check_head(const struct cloud_conn *conn, struct span head) {
-    static const char line[] = "POST /v1/chat/completions HTTP/1.1\r\n";
-    char bearer[48];
-    snprintf(bearer, sizeof bearer, "Bearer %s", conn->cloud->key);
-    if (head.n < sizeof line || memcmp(head.p, line, sizeof line - 1) != 0)
-        sim_fail("request", "cloud %u was sent the request line %.60s", conn->cloud->index, head.p);
-    if (!is(field(head, "host"), conn->cloud->authority))
-        sim_fail("request", "cloud %u was sent another host", conn->cloud->index);
-    if (!is(field(head, "authorization"), bearer))
-        sim_fail("credentials", "cloud %u was not sent its key", conn->cloud->index);
+static void check_head(const struct cloud_conn *conn, const struct request *request,
+                       struct span head) {
+    const struct cloud *cloud = conn->cloud;
+    const char *key, *key_field = clouds_ask_key_field(cloud, &key);
+    char line[128];
+    int n = snprintf(line, sizeof line, "%s HTTP/1.1\r\n", clouds_ask_line(cloud, request));
+    if (head.n < (size_t)n || memcmp(head.p, line, (size_t)n) != 0)
+        sim_fail("request", "cloud %u (%s) was sent the request line %.80s", cloud->index,
+                 format_names[clouds_ask_format(cloud, request)], head.p);
+    if (!is(field(head, "host"), cloud->authority))
+        sim_fail("request", "cloud %u was sent another host", cloud->index);
+    if (!is(field(head, key_field), key))
+        sim_fail("credentials", "cloud %u was not sent its key in %s", cloud->index, key_field);
+    if (strcmp(key_field, "authorization") != 0 && field(head, "authorization").p)
+        sim_fail("credentials", "cloud %u was sent two keys", cloud->index);
+    if (cloud->kind == CLOUD_ANTHROPIC && !is(field(head, "anthropic-version"), "2023-06-01"))
+        sim_fail("request", "cloud %u was sent another anthropic-version", cloud->index);
     if (!is(field(head, "content-type"), "application/json"))
-        sim_fail("request", "cloud %u was sent another content-type", conn->cloud->index);
+        sim_fail("request", "cloud %u was sent another content-type", cloud->index);
     if (field(head, "transfer-encoding").p)
-        sim_fail("request", "cloud %u was sent a chunked request", conn->cloud->index);
+        sim_fail("request", "cloud %u was sent a chunked request", cloud->index);
 }
 
 static struct request *find_request(struct span head) {
@@ -175,34 +186,9 @@ static struct request *find_request(struct span head) {
     return request;
 }
 
-static void check_body(const struct cloud_conn *conn, const struct request *request,
-                       struct span body) {
-    yyjson_doc *doc = yyjson_read(body.p, body.n, 0);
-    if (!doc)
-        sim_fail("request", "request %u reached cloud %u as something that is not JSON", request->n,
-                 conn->cloud->index);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    const char *model = yyjson_get_str(yyjson_obj_get(root, "model"));
-    if (!model || strcmp(model, cloud_model(conn->cloud, request->model->index)) != 0)
-        sim_fail("request", "request %u reached cloud %u for the model %s", request->n,
-                 conn->cloud->index, model ? model : "(none)");
-    if (!yyjson_get_bool(yyjson_obj_get(root, "stream")))
-        sim_fail("request", "request %u reached cloud %u without stream", request->n,
-                 conn->cloud->index);
-    if (!yyjson_get_bool(yyjson_obj_get(yyjson_obj_get(root, "stream_options"), "include_usage")))
-        sim_fail("request", "request %u reached cloud %u without include_usage", request->n,
-                 conn->cloud->index);
-    yyjson_val *messages = yyjson_obj_get(root, "messages");
-    yyjson_val *content = yyjson_obj_get(yyjson_arr_get(messages, 0), "content");
-    if (yyjson_arr_size(messages) != 1 || !yyjson_is_str(content) ||
-        !span_eq(span_of(yyjson_get_str(content), yyjson_get_len(content)),
-                 text_span(&request->content)))
-        sim_fail("request", "request %u reached cloud %u with another message", request->n,
-                 conn->cloud->index);
-    yyjson_doc_free(doc);
-}
-
 static enum script draw_script(const struct cloud *cloud) {
+    if (cloud->told)
+        return cloud->script;
     bool faulty = sim.now_ns < world.faults_until_ns && world_chance(cloud->fault_share);
     unsigned sum = 0, healthy = 0;
     for (unsigned s = 0; s < SCRIPT_COUNT; s++) {
@@ -222,6 +208,7 @@ static enum script draw_script(const struct cloud *cloud) {
 static void answer(struct cloud_conn *conn, struct request *request, enum script script) {
     conn->requests++;
     conn->reply = conn->latest = ledger_reply(request, conn->cloud, script);
+    conn->reply->format = clouds_ask_format(conn->cloud, request);
     conn->reply->reused = conn->requests > 1;
     if (conn->reply->reused)
         sim_mark(MARK_POOL_REUSED);
@@ -230,7 +217,10 @@ static void answer(struct cloud_conn *conn, struct request *request, enum script
     if (script == SCRIPT_EARLY_503)
         sim_mark(MARK_EARLY_ANSWER);
     conn->deaf = script == SCRIPT_EARLY_503 || script == SCRIPT_EXTRA_BYTES;
-    sim_trace("cloud %u: request %u is A%u, %s", conn->cloud->index, request->n, conn->reply->n,
+    if (conn->reply->format != request->format)
+        sim_mark(MARK_TRANSLATED);
+    sim_trace("cloud %u (%s): request %u is A%u, %s", conn->cloud->index,
+              format_names[conn->reply->format], request->n, conn->reply->n,
               script_rows[script].name);
     conn->play = (struct play){0};
     conn->step = 0;
@@ -253,8 +243,8 @@ static void read_request(struct cloud_conn *conn) {
     uint64_t length;
     if (!span_u64(field(head, "content-length"), 1u << 30, &length))
         sim_fail("request", "cloud %u was sent a request without a length", conn->cloud->index);
-    check_head(conn, head);
     struct request *request = find_request(head);
+    check_head(conn, request, head);
     if (in.n < head.n + length) {
         if (conn->requests > 0 || !world_chance(0.01) || sim.now_ns >= world.faults_until_ns)
             return;
@@ -263,7 +253,7 @@ static void read_request(struct cloud_conn *conn) {
         return;
     }
     check_secrets(conn, in);
-    check_body(conn, request, span_of(in.p + head.n, (size_t)length));
+    clouds_ask_check(conn->cloud, request, span_of(in.p + head.n, (size_t)length));
     text_drop(&conn->in, head.n + (size_t)length);
     event_clear(&conn->idle);
     answer(conn, request, draw_script(conn->cloud));
@@ -327,6 +317,8 @@ static struct kernel_dial dialled(uint32_t ip, uint16_t port) {
     struct wire_shape shape = {.a_size = world_between(256, 32768),
                                .b_size = world_between(256, 32768),
                                .latency_ns = cloud->latency_ns};
+    if (world.scenario)
+        shape.a_size = shape.b_size = SCENARIO_PIPE_BYTES;
     struct cloud_conn *conn = sim_alloc(sizeof *conn);
     struct wire_end *engine;
     wire_pair(&shape, &engine, &conn->end);
@@ -335,7 +327,7 @@ static struct kernel_dial dialled(uint32_t ip, uint16_t port) {
     conn->end->on = &cloud_on;
     event_init(&conn->next, next_step);
     event_init(&conn->idle, idle_end);
-    uint64_t slow_ns = world_chance(0.05) ? SIM_MS(world_below(400)) : 0;
+    uint64_t slow_ns = !world.scenario && world_chance(0.05) ? SIM_MS(world_below(400)) : 0;
     if (slow_ns)
         ledger_bad_dial();
     return (struct kernel_dial){.result_ns = sim.now_ns + 2 * cloud->latency_ns + slow_ns,
@@ -343,6 +335,15 @@ static struct kernel_dial dialled(uint32_t ip, uint16_t port) {
 }
 
 static void dial_dropped(struct wire_end *engine) { wire_close(engine); }
+
+static void follow_scenario(struct cloud *cloud) {
+    cloud->kind = world.scenario->kinds[cloud->index];
+    cloud->told = true;
+    cloud->script = world.scenario->scripts[cloud->index];
+    cloud->latency_ns = SIM_MS(1);
+    cloud->fault_share = cloud->dial_fault_share = 0;
+    cloud->closes_idle = false;
+}
 
 void clouds_begin(void) {
     kernel_dial = dialled;
@@ -358,6 +359,10 @@ void clouds_begin(void) {
         cloud->fault_share = world_chance(0.1) ? 1 : world.fault_share * rand_double(&sim.world);
         cloud->dial_fault_share = sick_dials ? 0.5 * rand_double(&sim.world) : 0;
         cloud->closes_idle = world_chance(0.5);
+        if (world.mixed)
+            cloud->kind = (enum cloud_kind)world_below(CLOUD_BEDROCK + 1);
+        if (world.scenario)
+            follow_scenario(cloud);
     }
 }
 

@@ -1,8 +1,11 @@
-/* clouds_script.c - writes a cloud's answer. Every token carries the number of the reply ("A17.3 "), so that a byte of one
- * reply in another's place is seen. See clouds_script.h. */
+/* clouds_script.c - writes a cloud's answer: what a script says, in the format that it was asked in. Every token carries
+ * the number of the reply ("A17.3 "), so that a byte of one reply in another's place is seen. See clouds_script.h. */
 #include "tests/sim/clouds_script.h"
 
 #include <stdio.h>
+
+#include "tests/sim/say.h"
+#include "tests/sim/world.h"
 
 const struct script_row script_rows[SCRIPT_COUNT] = {
 #define CONTENT                              true
@@ -18,18 +21,22 @@ const struct script_row script_rows[SCRIPT_COUNT] = {
 #undef PARTIAL
 };
 
-struct writing {
-    struct play *play;
-    struct reply *reply;
-    bool chunked;
-    const char *eol;                    /* of SSE lines */
-    uint64_t head_ns, first_ns, gap_ns; /* delays */
-    unsigned tokens, token_bytes;
+static const struct say *const says[FORMAT_COUNT] = {
+    [FORMAT_CHAT] = &say_chat,         [FORMAT_RESPONSES] = &say_responses,
+    [FORMAT_MESSAGES] = &say_messages, [FORMAT_GEMINI] = &say_gemini,
+    [FORMAT_CONVERSE] = &say_converse,
 };
+
+/* What tokens hold besides their number, now and then: what has to be escaped, and what need not be. */
+static const char *const oddities[] = {
+    "\"so\" ",           "a\\b ", "l1\nl2 ",   "\xc3\xa9t\xc3\xa9 ",
+    "\xf0\x9f\x98\x80 ", "</x> ", "data: \n\n"};
+
+#define THOUGHTS_MAX 4
 
 /* ---- steps ---- */
 
-static void step(struct writing *w, enum step_what what, uint64_t delay_ns, struct span bytes,
+static void step(struct saying *w, enum step_what what, uint64_t delay_ns, struct span bytes,
                  bool content) {
     CHECK(w->play->count < STEPS_MAX);
     struct text copy = {0};
@@ -39,14 +46,16 @@ static void step(struct writing *w, enum step_what what, uint64_t delay_ns, stru
 }
 
 /* The end of a message that is whole is known at once: the next request may be on its way already. */
-static void step_end(struct writing *w, enum step_what what) {
-    step(w, what, what == STEP_DONE ? 0 : world_below(w->gap_ns + 1), span_of("", 0), false);
+static void step_end(struct saying *w, enum step_what what) {
+    step(w, what, what == STEP_DONE ? 0 : say_gap(w), span_of("", 0), false);
 }
 
-static void step_head(struct writing *w, unsigned status, const char *type, const char *extra) {
+static void step_head(struct saying *w, unsigned status, const char *type, const char *extra) {
     struct text head = {0};
-    text_printf(&head, "HTTP/1.1 %u %s\r\ncontent-type: %s\r\nx-request-id: up-A%u\r\n%s", status,
-                status == 200 ? "OK" : "Not So", type, w->reply->n, extra);
+    text_printf(&head, "HTTP/1.1 %u %s\r\ncontent-type: %s\r\n%s: up-A%u\r\n%s", status,
+                status == 200 ? "OK" : "Not So", type,
+                w->reply->format == FORMAT_MESSAGES ? "request-id" : "x-request-id", w->reply->n,
+                extra);
     if (w->chunked)
         text_str(&head, world_chance(0.5) ? "transfer-encoding: chunked\r\n"
                                           : "Transfer-Encoding:  Chunked \r\n");
@@ -54,194 +63,166 @@ static void step_head(struct writing *w, unsigned status, const char *type, cons
     step(w, STEP_SEND, w->head_ns, text_span(&head), false);
 }
 
-static void add_chunk(struct text *out, struct span bytes) {
-    text_printf(out, world_chance(0.5) ? "%zx" : "%zX", bytes.n);
-    text_str(out, world_chance(0.05) ? ";name=\"value\"\r\n" : "\r\n");
-    text_add(out, bytes.p, bytes.n);
-    text_str(out, "\r\n");
-}
-
-/* A piece of the body, as one chunk or cut into two. */
-static void step_body(struct writing *w, uint64_t delay_ns, struct span bytes, bool content) {
-    struct text out = {0};
-    if (!w->chunked) {
-        text_add(&out, bytes.p, bytes.n);
-    } else if (bytes.n > 1 && world_chance(0.2)) {
-        size_t cut = 1 + world_below(bytes.n - 1);
-        add_chunk(&out, span_of(bytes.p, cut));
-        add_chunk(&out, span_from(bytes, cut));
-    } else {
-        add_chunk(&out, bytes);
-    }
-    step(w, STEP_SEND, delay_ns, text_span(&out), content);
-}
-
-static void last_chunk(struct writing *w) {
+static void last_chunk(struct saying *w) {
     if (w->chunked)
-        step(w, STEP_SEND, world_below(w->gap_ns + 1), SPAN("0\r\n\r\n"), false);
+        step(w, STEP_SEND, say_gap(w), SPAN("0\r\n\r\n"), false);
 }
 
-/* ---- events ---- */
+/* ---- what is said ---- */
 
-static void event(struct writing *w, uint64_t delay_ns, const struct text *json, bool content) {
-    struct text out = {0};
-    text_str(&out, "data: ");
-    text_add(&out, json->p, json->n);
-    text_str(&out, w->eol);
-    text_str(&out, w->eol);
-    step_body(w, delay_ns, text_span(&out), content);
-}
-
-static void chunk_event(struct writing *w, uint64_t delay_ns, const char *delta, const char *finish,
-                        bool content) {
-    struct text json = {0};
-    text_printf(
-        &json,
-        "{\"id\":\"chatcmpl-A%u\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-        "\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{%s},\"finish_reason\":",
-        w->reply->n, delta);
-    text_printf(&json, finish ? "\"%s\"}]}" : "null}]}", finish);
-    event(w, delay_ns, &json, content);
-}
-
-static void role(struct writing *w) {
-    chunk_event(w, world_below(w->gap_ns + 1), "\"role\":\"assistant\",\"content\":\"\"", NULL,
-                false);
-}
-
-static void comment(struct writing *w) {
-    struct text out = {0};
-    text_printf(&out, ": keep-alive%s%s", w->eol, w->eol);
-    step_body(w, world_below(w->gap_ns + 1), text_span(&out), false);
-}
-
-static void token_text(struct writing *w, unsigned i, struct text *token) {
+static void token_text(struct saying *w, unsigned i, struct text *token) {
     text_printf(token, "A%u.%u ", w->reply->n, i);
+    if (world_chance(0.1))
+        text_str(token, oddities[world_below(countof(oddities))]);
     while (token->n < w->token_bytes)
         text_str(token, "lorem ipsum ");
 }
 
-static void tokens(struct writing *w, unsigned count) {
+/* The first token has a delay of its own. */
+static uint64_t token_delay(struct saying *w) {
+    uint64_t delay_ns = w->begun ? say_gap(w) : w->first_ns;
+    w->begun = true;
+    return delay_ns;
+}
+
+static void draw_thought(struct saying *w, struct text *pieces, unsigned *count) {
+    *count = world.mixed && world_chance(0.25) ? 1 + (unsigned)world_below(THOUGHTS_MAX) : 0;
+    for (unsigned i = 0; i < *count; i++) {
+        text_printf(&pieces[i], "A%u.t%u ", w->reply->n, i);
+        if (world_chance(0.1))
+            text_str(&pieces[i], oddities[world_below(countof(oddities))]);
+        text_add(&w->reply->thought, pieces[i].p, pieces[i].n);
+    }
+}
+
+static void thoughts(struct saying *w) {
+    struct text pieces[THOUGHTS_MAX] = {0};
+    unsigned count;
+    draw_thought(w, pieces, &count);
+    for (unsigned i = 0; i < count; i++)
+        w->say->think(w, token_delay(w), text_span(&pieces[i]), i + 1 == count);
+}
+
+static void tokens(struct saying *w, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        struct text token = {0}, delta = {0};
+        struct text token = {0};
         token_text(w, i, &token);
         text_add(&w->reply->said, token.p, token.n);
-        text_printf(&delta, "\"content\":\"%.*s\"", (int)token.n, token.p);
-        chunk_event(w, i ? world_below(w->gap_ns + 1) : w->first_ns, text_span(&delta).p, NULL,
-                    true);
+        w->say->text(w, token_delay(w), text_span(&token), i + 1 == count);
         if (w->reply->script == SCRIPT_COMMENTS && world_chance(0.3))
-            comment(w);
+            w->say->noise(w);
     }
 }
 
-static void tool_call(struct writing *w) {
-    struct text delta = {0};
-    text_printf(&delta,
-                "\"tool_calls\":[{\"index\":0,\"id\":\"call_A%u\",\"type\":\"function\","
-                "\"function\":{\"name\":\"f_A%u\",\"arguments\":\"\"}}]",
-                w->reply->n, w->reply->n);
-    chunk_event(w, w->first_ns, delta.p, NULL, true);
-    text_str(&w->reply->tools, "{\"t\":\"");
-    for (unsigned i = 0; i <= w->tokens; i++) {
-        struct text token = {0};
-        delta = (struct text){0};
-        text_str(&delta, "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"");
-        if (i == 0)
-            text_str(&delta, "{\\\"t\\\":\\\"");
+/* JSON as short as it can be. */
+static void add_plain_json(struct text *out, struct span plain) {
+    text_str(out, "\"");
+    for (size_t i = 0; i < plain.n; i++) {
+        char c = plain.p[i];
+        if (c == '"' || c == '\\')
+            text_printf(out, "\\%c", c);
+        else if (c == '\n')
+            text_str(out, "\\n");
         else
-            token_text(w, i, &token);
-        text_add(&delta, token.p, token.n);
-        text_add(&w->reply->tools, token.p, token.n);
-        if (i == w->tokens)
-            text_str(&delta, "\\\"}");
-        text_str(&delta, "\"}}]");
-        chunk_event(w, world_below(w->gap_ns + 1), delta.p, NULL, false);
+            text_add(out, &c, 1);
     }
-    text_str(&w->reply->tools, "\"}");
+    text_str(out, "\"");
 }
 
-static void finish(struct writing *w, const char *reason) {
-    struct text json = {0};
+/* The arguments are JSON without a blank, so that all who write them anew write the same. */
+static void draw_call(struct saying *w, unsigned index) {
+    struct call *call = &w->reply->calls[index];
+    struct text value = {0};
+    text_printf(&call->name, "f%u_A%u", index, w->reply->n);
+    for (unsigned i = 0; i < w->tokens; i++)
+        token_text(w, i, &value);
+    text_str(&call->arguments, "{\"t\":");
+    add_plain_json(&call->arguments, text_span(&value));
+    text_printf(&call->arguments, ",\"n\":%u}", w->reply->n);
+}
+
+static void tool_calls(struct saying *w) {
+    w->reply->call_count = world_chance(0.3) ? CALLS_MAX : 1;
+    if (world_chance(0.2))
+        tokens(w, 1);
+    for (unsigned i = 0; i < w->reply->call_count; i++)
+        draw_call(w, i);
+    for (unsigned i = 0; i < w->reply->call_count; i++)
+        w->say->tool(w, token_delay(w), i, &w->reply->calls[i]);
+}
+
+static void draw_usage(struct saying *w) {
+    struct reply *reply = w->reply;
+    reply->thought_tokens = world_chance(0.2) ? (unsigned)world_between(1, 5) : 0;
+    reply->tokens = reply->n * 7 + w->tokens + reply->thought_tokens;
+    reply->input_tokens = 11 + (unsigned)world_below(100);
+    reply->cached_tokens = world_chance(0.3) ? (unsigned)world_between(1, 10) : 0;
+    if (reply->format == FORMAT_CONVERSE || reply->format == FORMAT_MESSAGES)
+        reply->thought_tokens = 0; /* not told apart */
+}
+
+static void finish(struct saying *w, const char *reason) {
     w->reply->finish = reason;
-    w->reply->tokens = w->reply->n * 7 + w->tokens;
-    chunk_event(w, world_below(w->gap_ns + 1), "", reason, false);
-    text_printf(&json,
-                "{\"id\":\"chatcmpl-A%u\",\"object\":\"chat.completion.chunk\",\"created\":"
-                "1700000000,\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,"
-                "\"completion_tokens\":%u,\"total_tokens\":%u}}",
-                w->reply->n, w->reply->tokens, w->reply->tokens + 11);
-    event(w, 0, &json, false);
+    w->say->finish(w);
 }
 
-static void end_mark(struct writing *w) {
-    struct text done = {0};
-    text_str(&done, "[DONE]");
-    event(w, world_chance(0.8) ? 0 : world_below(w->gap_ns + 1), &done, false);
-}
-
-static void error_event(struct writing *w) {
-    struct text json = {0};
-    text_printf(
-        &json,
-        "{\"error\":{\"message\":\"overloaded A%u\",\"type\":\"server_error\",\"code\":500}}",
-        w->reply->n);
-    event(w, w->first_ns, &json, false);
+static void end_mark(struct saying *w) {
+    if (w->say->end_mark)
+        w->say->end_mark(w);
 }
 
 /* ---- whole bodies ---- */
 
-static void whole_body(struct writing *w, unsigned status, const char *extra,
-                       const struct text *json) {
+static void whole_body(struct saying *w, unsigned status, const char *extra,
+                       const struct text *json, bool content) {
     struct text fields = {0};
     w->chunked = false;
     text_printf(&fields, "content-length: %zu\r\n%s", json->n, extra);
     step_head(w, status, "application/json", fields.p);
-    step(w, STEP_SEND, world_below(w->gap_ns + 1), text_span(json), true);
+    step(w, STEP_SEND, say_gap(w), text_span(json), content);
     step_end(w, STEP_DONE);
 }
 
-static void error_body(struct writing *w, unsigned status, const char *type, const char *extra) {
-    struct text json = {0};
-    text_printf(
-        &json,
-        "{\"error\":{\"message\":\"refused A%u\",\"type\":\"%s\",\"param\":null,\"code\":null}}",
-        w->reply->n, type);
-    whole_body(w, status, extra, &json);
-    w->play->steps[w->play->count - 2].content = false;
+static void error_body(struct saying *w, const char *extra) {
+    struct text json = {0}, fields = {0};
+    struct say_error error = w->say->refuse(w, w->reply->script, &json);
+    text_printf(&fields, "%s%s", error.fields, extra);
+    whole_body(w, error.status, fields.p, &json, false);
 }
 
-static void whole_answer(struct writing *w) {
-    struct text json = {0};
-    for (unsigned i = 0; i < w->tokens; i++) {
-        struct text token = {0};
-        token_text(w, i, &token);
-        text_add(&w->reply->said, token.p, token.n);
-    }
+static void retry_later(struct saying *w) {
+    char extra[64] = "";
+    if (world_chance(0.5))
+        snprintf(extra, sizeof extra, "retry-after: %u\r\n", (unsigned)world_below(3));
+    error_body(w, extra);
+}
+
+static void whole_answer(struct saying *w) {
+    struct text json = {0}, pieces[THOUGHTS_MAX] = {0};
+    unsigned thought_count;
+    draw_thought(w, pieces, &thought_count);
+    for (unsigned i = 0; i < w->tokens; i++)
+        token_text(w, i, &w->reply->said);
     w->reply->finish = "stop";
-    w->reply->tokens = w->reply->n * 7 + w->tokens;
-    text_printf(&json,
-                "{\"id\":\"chatcmpl-A%u\",\"object\":\"chat.completion\",\"created\":1700000000,"
-                "\"model\":\"up\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-                "\"content\":\"%.*s\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":"
-                "11,\"completion_tokens\":%u,\"total_tokens\":%u}}",
-                w->reply->n, (int)w->reply->said.n, w->reply->said.p, w->reply->tokens,
-                w->reply->tokens + 11);
-    whole_body(w, 200, "", &json);
+    w->say->whole(w, &json);
+    whole_body(w, 200, "", &json, true);
 }
 
 /* ---- scripts ---- */
 
-static void stream_head(struct writing *w, const char *extra) {
-    step_head(w, 200, "text/event-stream", extra);
+static void stream_head(struct saying *w, const char *extra) {
+    step_head(w, 200, w->say->type, extra);
 }
 
-static void healthy(struct writing *w, const char *extra) {
+static void healthy(struct saying *w, const char *extra) {
     stream_head(w, extra);
+    w->finishes = true;
     if (w->reply->script == SCRIPT_COMMENTS)
-        comment(w);
-    role(w);
+        w->say->noise(w);
+    w->say->begin(w);
+    thoughts(w);
     if (w->reply->script == SCRIPT_TOOLS)
-        tool_call(w);
+        tool_calls(w);
     else
         tokens(w, w->tokens);
     finish(w, w->reply->script == SCRIPT_TOOLS ? "tool_calls"
@@ -249,28 +230,31 @@ static void healthy(struct writing *w, const char *extra) {
                                                : "stop");
     if (w->reply->script != SCRIPT_NO_END_MARK)
         end_mark(w);
+    else if (w->reply->format == FORMAT_CONVERSE)
+        w->reply->usage_unsaid = true;
 }
 
-static void healthy_to_end(struct writing *w, const char *extra, enum step_what end) {
+static void healthy_to_end(struct saying *w, const char *extra, enum step_what end) {
     healthy(w, extra);
     last_chunk(w);
     step_end(w, end);
 }
 
-static void some_content(struct writing *w) {
+static void some_content(struct saying *w) {
     stream_head(w, "");
-    role(w);
+    w->say->begin(w);
+    thoughts(w);
     tokens(w, 1 + w->tokens / 2);
 }
 
-static void interim(struct writing *w) {
+static void interim(struct saying *w) {
     step(w, STEP_SEND, world_below(w->head_ns + 1), SPAN("HTTP/1.1 100 Continue\r\n\r\n"), false);
     step(w, STEP_SEND, 0, SPAN("HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n"),
          false);
     healthy_to_end(w, "", STEP_DONE);
 }
 
-static void extra_bytes(struct writing *w) {
+static void extra_bytes(struct saying *w) {
     healthy(w, "");
     step(w, STEP_SEND, 0,
          SPAN("0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: "
@@ -279,27 +263,29 @@ static void extra_bytes(struct writing *w) {
     step_end(w, STEP_CLOSE);
 }
 
-static void cut_chunk(struct writing *w) {
-    step(w, STEP_SEND, world_below(w->gap_ns + 1), SPAN("1f4\r\ndata: {\"id\":\"cut"), false);
+static void cut_chunk(struct saying *w) {
+    step(w, STEP_SEND, say_gap(w), SPAN("1f4\r\ndata: {\"id\":\"cut"), false);
     step_end(w, STEP_CLOSE);
 }
 
-static void garbage_event(struct writing *w) {
-    struct text json = {0};
-    text_str(&json, "{\"choices\":[{\"delta\":{\"content\":");
-    stream_head(w, "");
-    event(w, w->first_ns, &json, false);
+/* Some clouds leave the connection open behind it. */
+static void error(struct saying *w) {
+    w->say->error(w);
+    w->reply->hangs = world_chance(0.3);
+    if (w->reply->hangs)
+        return;
     last_chunk(w);
     step_end(w, STEP_DONE);
 }
 
-static void retry_later(struct writing *w, unsigned status) {
-    char extra[64];
-    snprintf(extra, sizeof extra, "retry-after: %u\r\n", (unsigned)world_below(3));
-    error_body(w, status, "rate_limit_error", world_chance(0.5) ? extra : "");
+static void garbage_event(struct saying *w) {
+    stream_head(w, "");
+    w->say->garbage(w);
+    last_chunk(w);
+    step_end(w, STEP_DONE);
 }
 
-static void write_script(struct writing *w) {
+static void write_script(struct saying *w) {
     switch (w->reply->script) {
     case SCRIPT_HEALTHY:
     case SCRIPT_TOOLS:
@@ -314,16 +300,16 @@ static void write_script(struct writing *w) {
     case SCRIPT_INTERIM: interim(w); break;
     case SCRIPT_NO_TAIL: healthy(w, ""); break;
     case SCRIPT_EXTRA_BYTES: extra_bytes(w); break;
-    case SCRIPT_STATUS_429: retry_later(w, 429); break;
-    case SCRIPT_STATUS_500: error_body(w, 500, "server_error", ""); break;
-    case SCRIPT_STATUS_529: retry_later(w, 529); break;
-    case SCRIPT_STATUS_401: error_body(w, 401, "invalid_request_error", ""); break;
-    case SCRIPT_STATUS_400: error_body(w, 400, "invalid_request_error", ""); break;
+    case SCRIPT_STATUS_429:
+    case SCRIPT_STATUS_529: retry_later(w); break;
+    case SCRIPT_STATUS_500:
+    case SCRIPT_STATUS_401:
+    case SCRIPT_STATUS_400: error_body(w, ""); break;
     case SCRIPT_STALL_HEAD: break;
     case SCRIPT_STALL_BODY: stream_head(w, ""); break;
     case SCRIPT_STALL_ROLE:
         stream_head(w, "");
-        role(w);
+        w->say->begin(w);
         break;
     case SCRIPT_STALL_CONTENT: some_content(w); break;
     case SCRIPT_RESET_HEAD:
@@ -350,15 +336,11 @@ static void write_script(struct writing *w) {
         break;
     case SCRIPT_ERROR_FIRST:
         stream_head(w, "");
-        error_event(w);
-        last_chunk(w);
-        step_end(w, STEP_DONE);
+        error(w);
         break;
     case SCRIPT_ERROR_LATER:
         some_content(w);
-        error_event(w);
-        last_chunk(w);
-        step_end(w, STEP_DONE);
+        error(w);
         break;
     case SCRIPT_EMPTY_DONE:
         stream_head(w, "");
@@ -374,7 +356,7 @@ static void write_script(struct writing *w) {
         break;
     case SCRIPT_EMPTY_FINISH:
         stream_head(w, "");
-        role(w);
+        w->say->begin(w);
         finish(w, "stop");
         end_mark(w);
         last_chunk(w);
@@ -385,7 +367,7 @@ static void write_script(struct writing *w) {
         step(w, STEP_SEND, w->head_ns, SPAN("HTTP/1.1 2OO Fine\r\ncontent-length: 2\r\n\r\n{}"),
              false);
         break;
-    case SCRIPT_EARLY_503: error_body(w, 503, "server_error", "connection: close\r\n"); break;
+    case SCRIPT_EARLY_503: error_body(w, "connection: close\r\n"); break;
     case SCRIPT_COUNT: break;
     }
 }
@@ -396,9 +378,10 @@ static uint64_t draw_ms(unsigned usual_ms, unsigned slow_ms) {
 }
 
 void script_write(struct play *play, struct reply *reply) {
-    struct writing w = {
+    struct saying w = {
         .play = play,
         .reply = reply,
+        .say = says[reply->format],
         .chunked = true,
         .eol = world_chance(0.1) ? "\r\n" : "\n",
         .head_ns = draw_ms(40, 800),
@@ -407,7 +390,13 @@ void script_write(struct play *play, struct reply *reply) {
         .tokens = (unsigned)world_between(1, world_chance(0.1) ? 100 : 12),
         .token_bytes = world_chance(0.1) ? (unsigned)world_below(4000) : 0,
     };
+    if (world.scenario)
+        w.head_ns = w.first_ns = w.gap_ns = SIM_MS(1);
+    draw_usage(&w);
     write_script(&w);
+    /* Nothing but the end of the bytes says that it is whole. */
+    if (reply->script == SCRIPT_NO_TAIL && reply->format == FORMAT_GEMINI)
+        reply->whole = false;
     if (reply->script == SCRIPT_EARLY_503)
         play->steps[play->count - 1].what = STEP_CLOSE;
 }

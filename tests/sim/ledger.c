@@ -17,6 +17,11 @@
 #define TAIL_NS       SIM_MS(1000)
 #define BAD_DIALS_MAX 4096
 
+const char *const format_names[FORMAT_COUNT] = {
+    [FORMAT_CHAT] = "chat",     [FORMAT_RESPONSES] = "responses", [FORMAT_MESSAGES] = "messages",
+    [FORMAT_GEMINI] = "gemini", [FORMAT_CONVERSE] = "converse",
+};
+
 static struct request **requests;
 static struct reply **replies;
 static unsigned request_count, request_max, reply_count, reply_max;
@@ -61,6 +66,8 @@ struct reply *ledger_reply(struct request *request, struct cloud *cloud, enum sc
                             .request = request,
                             .cloud = cloud,
                             .script = script,
+                            .content = script_rows[script].content,
+                            .whole = script_rows[script].whole,
                             .finish = "",
                             .begin_ns = sim.now_ns};
     if (request->reply_count == REPLIES_MAX)
@@ -119,8 +126,7 @@ static bool failure_seen(const struct request *request, unsigned before, uint64_
     if (by_ns >= max_u64(request->sent_ns, request->whole_ns) + clock_ns)
         return true;
     for (unsigned i = 0; i < before; i++)
-        if (!script_rows[request->replies[i]->script].content ||
-            request->replies[i]->script == SCRIPT_RESET_CONTENT)
+        if (!request->replies[i]->content || request->replies[i]->script == SCRIPT_RESET_CONTENT)
             return true;
     for (unsigned i = 0; i < bad_dial_count; i++)
         if (bad_dials[i] <= by_ns && bad_dials[i] + SIM_MS(8000) >= request->sent_ns)
@@ -175,6 +181,13 @@ static unsigned check_delay(const struct request *request) {
     return by_delay;
 }
 
+/* Who leaves before the end of an answer has come to it does not know whose it was. */
+static bool may_have_won(const struct request *request, const struct reply *reply) {
+    if (request->winner || !request->left_ns || !request->commit_ns)
+        return reply == request->winner;
+    return reply->whole;
+}
+
 /* Nothing goes on upstream for a request that is over, and no loser after the commit. */
 static void check_cut(const struct request *request) {
     for (unsigned i = 0; i < request->reply_count; i++) {
@@ -186,19 +199,35 @@ static void check_cut(const struct request *request) {
         since_ns = max_u64(since_ns, reply->begin_ns);
         uint64_t limit_ns =
             since_ns + reply->cloud->latency_ns + LATE_NS +
-            (reply->script == SCRIPT_NO_TAIL || reply == request->winner ? TAIL_NS : 0);
+            (reply->script == SCRIPT_NO_TAIL || may_have_won(request, reply) ? TAIL_NS : 0);
         uint64_t end_ns = reply->closed_ns ? reply->closed_ns : reply->whole_ns;
         if (!end_ns)
             sim_fail("cancel", "request %u: A%u (%s) was never ended", request->n, reply->n,
                      script_rows[reply->script].name);
         if (request->left_ns && request->behind_bytes > PIPELINE_BYTES)
             continue;
+        if (request->outcome == OUT_CUT && world.tight_memory)
+            continue; /* closed for want of memory: what its client saw first was not the last */
         if (end_ns > limit_ns && reply->closed_ns)
             sim_fail("cancel", "request %u: %s A%u was cut off %.3f ms late", request->n,
                      loser ? "the loser" : "over, but", reply->n,
                      (double)(end_ns - limit_ns) / 1e6);
         if (loser && reply->closed_ns)
             sim_mark(MARK_LOSER_CUT);
+    }
+}
+
+/* An error inside a stream ends the attempt at once, whether the cloud goes on or not. */
+static void check_hang(const struct request *request) {
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        if (!reply->hangs || reply->script != SCRIPT_ERROR_FIRST || !reply->said_all_ns)
+            continue;
+        uint64_t limit_ns = reply->said_all_ns + 2 * reply->cloud->latency_ns + LATE_NS;
+        if (reply->closed_ns > limit_ns)
+            sim_fail("cancel", "request %u: the error of A%u (%s) was seen %.3f ms late",
+                     request->n, reply->n, format_names[reply->format],
+                     (double)(reply->closed_ns - limit_ns) / 1e6);
     }
 }
 
@@ -209,34 +238,45 @@ static void check_error(const struct request *request) {
     uint64_t told_ns = request->first_ns - request->client_latency_ns;
     for (unsigned i = 0; i < request->reply_count; i++) {
         const struct reply *reply = request->replies[i];
-        const struct script_row *row = &script_rows[reply->script];
         uint64_t come_ns = reply->content_ns + reply->cloud->latency_ns + LATE_NS;
         /* Who waits for a whole body is told an error, too, when the winner breaks off. */
-        bool broke =
-            request->slow || (request->commit_ns && (!row->whole || come_ns > request->commit_ns));
+        bool broke = request->slow ||
+                     (request->commit_ns && (!reply->whole || come_ns > request->commit_ns));
         /* A reset may eat what came before it; and a time limit may have run out just then. */
+        uint64_t clock_ns = min_u64(request->model->head_ns, request->model->first_token_ns);
         bool lost = reply->script == SCRIPT_RESET_CONTENT ||
-                    come_ns >= request->whole_ns + min_u64(request->model->head_ns,
-                                                           request->model->first_token_ns) ||
+                    come_ns >= request->whole_ns + min_u64(clock_ns, total_ns(request)) ||
                     (reply->gone_ns && come_ns + reply->cloud->latency_ns >= reply->gone_ns);
-        if (reply->content_ns && row->content && !broke && !lost && come_ns < told_ns)
+        if (reply->content_ns && reply->content && !broke && !lost && come_ns < told_ns)
             sim_fail("answer",
                      "request %u: status %u although A%u (%s) had answered %.3f ms before",
-                     request->n, request->status, reply->n, row->name,
+                     request->n, request->status, reply->n, script_rows[reply->script].name,
                      (double)(told_ns - come_ns) / 1e6);
     }
 }
 
+/* Its end may have to do with the drain: it came after it. */
+static bool was_draining(const struct request *request) {
+    return world.draining && request->done_ns >= world.drained_ns;
+}
+
 static bool overload_excused(const struct request *request) {
-    return world.draining || world.few_exchanges || world.tight_memory ||
+    return was_draining(request) || world.few_exchanges || world.tight_memory || world.limits ||
            request->attempts_said > 0;
+}
+
+/* Backends that can express what it says. */
+static unsigned able_backends(const struct request *request) {
+    unsigned able = 0;
+    for (unsigned i = 0; i < world.cloud_count; i++)
+        able += !request->hard || clouds[i].kind == CLOUD_OPENAI;
+    return able;
 }
 
 /* An answer that the engine could have made better by asking on. */
 static void check_gave_up(const struct request *request) {
-    unsigned least = request->model->attempts_min < request->model->backends
-                         ? request->model->attempts_min
-                         : request->model->backends;
+    unsigned able = able_backends(request);
+    unsigned least = request->model->attempts_min < able ? request->model->attempts_min : able;
     bool in_time =
         request->first_ns < request->whole_ns + min_u64(request->model->total_min_ns,
                                                         request->model->first_token_ns) &&
@@ -256,19 +296,23 @@ static void check_fault(const struct request *request) {
     bool fault = world.limits || took_ns >= min_u64(total_ns(request), request->model->idle_ns) ||
                  failure_seen(request, request->reply_count, request->first_ns);
     for (unsigned i = 0; i < request->reply_count; i++)
-        fault |= !script_rows[request->replies[i]->script].whole;
+        fault |= !request->replies[i]->whole;
     if (!fault)
         sim_fail("answer", "request %u: status %u, and no cloud had failed", request->n,
                  request->status);
 }
 
 static void judge_status(const struct request *request) {
-    bool draining = world.draining && request->done_ns >= world.drained_ns;
+    bool draining = was_draining(request);
     switch (request->status) {
     case 200: return;
     case 400:
         if (request->winner)
             return;
+        if (able_backends(request) == 0 && request->reply_count == 0 && request->named_field) {
+            sim_mark(MARK_UNABLE);
+            return;
+        }
         break;
     case 429:
     case 502:
@@ -301,8 +345,9 @@ static void check_stall(const struct request *request) {
         return;
     uint64_t way_ns = (request->answer_bytes / request->pipe_bytes + 2) *
                       (2 * request->client_latency_ns + SIM_MS(1));
-    uint64_t limit_ns = winner->said_ns + winner->cloud->latency_ns + request->model->idle_max_ns +
-                        way_ns + LATE_NS;
+    uint64_t broken_ns = winner->said_ns + winner->cloud->latency_ns + request->model->idle_max_ns;
+    /* Pipelined, it waits until the client has read what was answered before. */
+    uint64_t limit_ns = max_u64(broken_ns, request->turn_ns) + way_ns + LATE_NS;
     if (request->done_ns > limit_ns)
         sim_fail("liveness", "request %u: A%u stalled and was broken off %.3f ms late", request->n,
                  winner->n, (double)(request->done_ns - limit_ns) / 1e6);
@@ -315,7 +360,7 @@ static void judge_broken(const struct request *request) {
     check_stall(request);
     uint64_t took_ns = request->done_ns - taken_ns(request);
     bool late = took_ns + LATE_NS >= total_ns(request) || took_ns >= request->model->idle_ns;
-    if (script_rows[winner->script].whole && !late && !world.stopped && !world.tight_memory)
+    if (winner->whole && !late && !world.stopped && !world.tight_memory)
         sim_fail("answer", "request %u: A%u (%s) was broken off", request->n, winner->n,
                  script_rows[winner->script].name);
 }
@@ -330,9 +375,19 @@ static void judge_time(const struct request *request) {
                  (double)(request->first_ns - limit_ns) / 1e6);
 }
 
+static void mark_formats(const struct request *request) {
+    unsigned seen = 0;
+    for (unsigned i = 0; i < request->reply_count; i++)
+        seen |= 1u << request->replies[i]->format;
+    if (__builtin_popcount(seen) >= 3)
+        sim_mark(MARK_THREE_FORMATS);
+}
+
 static void judge_chat(const struct request *request) {
+    mark_formats(request);
     check_attempts(request);
     check_cut(request);
+    check_hang(request);
     if (request->outcome != OUT_ANSWERED)
         return;
     judge_time(request);
@@ -345,7 +400,7 @@ static void judge_chat(const struct request *request) {
     }
     sim.counts.answers++;
     sim.counts.commits++;
-    if (script_rows[request->winner->script].whole && !script_rows[request->winner->script].content)
+    if (request->winner->whole && !request->winner->content)
         sim_mark(MARK_EMPTY_ANSWER);
     if (request->reply_count < 2)
         return;
@@ -353,7 +408,7 @@ static void judge_chat(const struct request *request) {
         sim_mark(MARK_FIRST_WON_HEDGED);
     else
         sim_mark(MARK_HEDGE_WON);
-    if (!script_rows[request->replies[0]->script].content && request->replies[0]->whole_ns)
+    if (!request->replies[0]->content && request->replies[0]->whole_ns)
         sim_mark(MARK_FAILED_OVER);
 }
 
@@ -361,8 +416,8 @@ static void judge_other(const struct request *request) {
     const struct ask_row *row = &ask_rows[request->ask];
     if (request->outcome != OUT_ANSWERED || request->status == row->status)
         return;
-    bool refused =
-        request->status == 503 && (world.draining || world.few_exchanges || world.tight_memory);
+    bool refused = request->status == 503 &&
+                   (was_draining(request) || world.few_exchanges || world.tight_memory);
     bool garbage = request->ask == ASK_GARBAGE && request->status >= 400 && request->status < 600 &&
                    request->status != 500 && request->status != 502;
     if (!refused && !garbage)
@@ -373,8 +428,11 @@ static void judge_outcome(const struct request *request) {
     switch (request->outcome) {
     case OUT_PENDING: sim_fail("liveness", "request %u has no end", request->n);
     case OUT_CUT: {
-        bool ours = request->ask == ASK_GARBAGE || request->slow || request->idle_before;
-        bool theirs = world.draining || world.tight_memory || world.few_connections;
+        /* Bytes behind a request that was refused early meet a closed socket: the reset may eat the answer. */
+        bool ours = request->ask == ASK_GARBAGE || request->slow || request->idle_before ||
+                    request->behind_bytes > 0;
+        bool theirs = was_draining(request) || world.tight_memory || world.few_connections ||
+                      sim.no_descriptor > 0;
         if (!ours && !theirs)
             sim_fail("answer", "request %u (%s) was cut off without an answer", request->n,
                      ask_rows[request->ask].name);
@@ -392,8 +450,8 @@ static void judge_outcome(const struct request *request) {
         break;
     case OUT_UNSENT: break;
     }
-    if (request->reply_count && request->outcome == OUT_UNSENT && !world.draining &&
-        !world.few_connections && !world.tight_memory)
+    if (request->reply_count && request->outcome == OUT_UNSENT && !was_draining(request) &&
+        !request->slow && !world.few_connections && !world.tight_memory)
         sim_fail("answer", "request %u was not answered, and yet taken up", request->n);
 }
 

@@ -41,6 +41,24 @@ enum outcome {
     OUT_UNSENT,   /* the connection ended before the engine could take it up */
 };
 
+/* The wire formats: of clients all but the last, of clouds all. */
+enum format {
+    FORMAT_CHAT,      /* OpenAI chat completions */
+    FORMAT_RESPONSES, /* OpenAI Responses */
+    FORMAT_MESSAGES,  /* Anthropic messages */
+    FORMAT_GEMINI,    /* Gemini generateContent */
+    FORMAT_CONVERSE,  /* Bedrock ConverseStream */
+    FORMAT_COUNT
+};
+#define FORMAT_CLIENTS FORMAT_CONVERSE
+extern const char *const format_names[FORMAT_COUNT];
+
+/* A call of a tool: what is compared. */
+struct call {
+    struct text name, arguments;
+};
+#define CALLS_MAX 2
+
 struct cloud;
 struct world_model;
 
@@ -50,14 +68,24 @@ struct reply {
     struct request *request;
     struct cloud *cloud;
     enum script script;
-    struct text said, tools; /* the whole answer: text, and arguments of its tool call */
-    const char *finish;
-    unsigned tokens;     /* completion_tokens of its usage */
-    bool reused;         /* not the connection's first request */
-    uint64_t begin_ns;   /* its request was whole */
-    uint64_t said_ns;    /* the latest byte was written */
-    uint64_t content_ns; /* the first token was written */
-    uint64_t whole_ns;   /* the last byte was written, or the connection ended by the cloud */
+    enum format format;
+    bool content, whole; /* a token comes; the answer is finished: of the script in this format */
+    struct text said;    /* the whole answer, decoded: text, reasoning before it, calls of tools */
+    struct text thought;
+    struct call calls[CALLS_MAX];
+    unsigned call_count;
+    bool parallel;      /* their pieces come mixed */
+    const char *finish; /* in OpenAI's words */
+    /* Its usage: all of the output, of which thinking; all of the input, of which cached. */
+    unsigned tokens, thought_tokens, input_tokens, cached_tokens;
+    bool usage_unsaid;    /* the cloud does not tell it */
+    bool hangs;           /* after its error nothing comes, not even an end */
+    bool reused;          /* not the connection's first request */
+    uint64_t begin_ns;    /* its request was whole */
+    uint64_t said_ns;     /* the latest byte was written */
+    uint64_t content_ns;  /* the first token was written */
+    uint64_t said_all_ns; /* all was written that its script has, which goes on */
+    uint64_t whole_ns;    /* the last byte was written, or the connection ended by the cloud */
     uint64_t
         closed_ns;    /* the engine's end of the connection was seen, before the answer was whole */
     uint64_t gone_ns; /* ... at any time, also later */
@@ -69,12 +97,19 @@ struct request {
     unsigned n;
     enum ask ask;
     const struct world_model *model;
+    enum format format;
     bool stream, usage, http10, close;
     bool mode_wished;
     unsigned mode;       /* enum hedge_mode in force, by wish or by model */
     uint64_t delay_ns;   /* wished for; 0: the model's */
     uint64_t total_ns;   /* wished for; 0: the model's */
-    struct text content; /* of its only message */
+    struct text content; /* of its only message, decoded */
+    struct text system;  /* "": none */
+    unsigned max_tokens; /* 0: not said */
+    bool cooler, stops;  /* temperature 0.5, a stop sequence "END" */
+    bool tool;           /* it offers the tool "g_R5" */
+    bool hard;           /* it says what only OpenAI's chat can express: logit_bias */
+    bool history;        /* a turn went before, in which that tool was called */
     struct text bytes;   /* head and body as sent */
     size_t head_n;
     enum outcome outcome;
@@ -86,6 +121,7 @@ struct request {
     size_t behind_bytes;          /* of the requests pipelined behind it */
     unsigned status;
     unsigned attempts_said; /* x-hedgerow-attempts */
+    bool named_field;       /* the refusal names the member that cannot be expressed */
     bool broken;            /* the stream ended with an error event */
     bool ended;             /* the engine has logged it */
     uint64_t client_latency_ns;

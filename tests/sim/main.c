@@ -2,6 +2,8 @@
  *
  *     sim [--from N] [--seeds N]        seeds N.., by default 1..2000; each mark must be reached
  *     sim --seed N [--verbose]          one seed; --verbose tells its story
+ *     sim --scenario across [--verbose] the worlds of scenario.c alone; otherwise they come before the seeds
+ *     sim --seeds-only [...]            without them
  *
  * Prints `ok sim seeds A..B (...)`, or `not ok sim seed N: checker: what` and exits with 1. A seed that crashes or hangs
  * is named as well. */
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
 
 #define SEEDS_DEFAULT 2000
@@ -21,7 +24,7 @@
 
 struct arguments {
     uint64_t from, count;
-    bool verbose, single;
+    bool verbose, single, scenario_only, seeds_only;
 };
 
 static const char *const mark_texts[MARK_COUNT] = {
@@ -32,8 +35,8 @@ static const char *const mark_texts[MARK_COUNT] = {
 
 /* Async-signal-safe but for printf's buffer, which nobody else can be in: one thread, and it is here. */
 static void died(const char *how) {
-    printf("not ok sim seed %llu: crash: %s (run with --seed %llu)\n", (unsigned long long)sim.seed,
-           how, (unsigned long long)sim.seed);
+    printf("not ok sim %s %llu: crash: %s\n", sim.what ? sim.what : "seed",
+           (unsigned long long)sim.seed, how);
     fflush(stdout);
 }
 
@@ -47,7 +50,8 @@ void __asan_on_error(void);
 void __asan_on_error(void) { died("the address sanitizer"); }
 
 static _Noreturn void usage(void) {
-    fprintf(stderr, "usage: sim [--from N] [--seeds N] | --seed N [--verbose]\n");
+    fprintf(stderr, "usage: sim [--from N] [--seeds N] [--seeds-only] | --seed N [--verbose] | "
+                    "--scenario across [--verbose]\n");
     exit(2);
 }
 
@@ -63,6 +67,12 @@ static struct arguments parse(int count, char **words) {
     for (int i = 1; i < count; i++) {
         if (strcmp(words[i], "--verbose") == 0) {
             arguments.verbose = true;
+        } else if (strcmp(words[i], "--seeds-only") == 0) {
+            arguments.seeds_only = true;
+        } else if (strcmp(words[i], "--scenario") == 0 && i + 1 < count &&
+                   strcmp(words[i + 1], "across") == 0) {
+            arguments.scenario_only = true;
+            i++;
         } else if (strcmp(words[i], "--seed") == 0 && i + 1 < count) {
             arguments.from = number(words[++i]);
             arguments.count = 1;
@@ -95,9 +105,9 @@ static bool check_marks(const struct arguments *arguments) {
 static void check_repeats(const struct arguments *arguments) {
     struct sim_counts counts = sim.counts;
     for (uint64_t i = 0; i < arguments->count && i < REPEATED_SEEDS; i++) {
-        world_run(arguments->from + i, false);
+        world_run(arguments->from + i, NULL, false);
         uint64_t digest = sim.digest;
-        world_run(arguments->from + i, false);
+        world_run(arguments->from + i, NULL, false);
         if (sim.digest != digest)
             sim_fail("repeat", "the same seed ran differently");
     }
@@ -109,9 +119,17 @@ int main(int count, char **words) {
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
     signal(SIGALRM, on_signal);
+    if (!arguments.single && !arguments.seeds_only) {
+        alarm(SEED_LIMIT_S);
+        printf("ok sim scenario across (%u worlds)\n", scenario_across(arguments.verbose));
+        fflush(stdout);
+        sim.counts = (struct sim_counts){0};
+    }
+    if (arguments.scenario_only)
+        return 0;
     for (uint64_t i = 0; i < arguments.count; i++) {
         alarm(SEED_LIMIT_S);
-        world_run(arguments.from + i, arguments.single && arguments.verbose);
+        world_run(arguments.from + i, NULL, arguments.single && arguments.verbose);
     }
     alarm(SEED_LIMIT_S);
     check_repeats(&arguments);

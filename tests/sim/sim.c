@@ -193,7 +193,8 @@ void sim_trace_line(const char *format, ...) {
 void sim_fail(const char *checker, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    printf("not ok sim seed %llu: %s: ", (unsigned long long)sim.seed, checker);
+    printf("not ok sim %s %llu: %s: ", sim.what ? sim.what : "seed", (unsigned long long)sim.seed,
+           checker);
     vprintf(format, args);
     printf(" (at %.6f s)\n", seconds());
     va_end(args);

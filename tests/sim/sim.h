@@ -52,6 +52,7 @@ struct sim_counts { /* over all seeds of a run, for the last line */
 };
 
 struct sim {
+    const char *what; /* the seed is a number of; NULL: a seed */
     uint64_t seed, now_ns;
     uint64_t wall_ns;          /* added to now_ns: the wall clock */
     struct rand kernel, world; /* dice */

@@ -47,7 +47,7 @@ mutant() {
         return
     fi
     # A bug may also hang the simulation or end it by a signal: both are found out.
-    timeout "$seed_limit_s" "$dir/sim" --seeds "$seeds" >"$dir/out" 2>&1
+    timeout "$seed_limit_s" "$dir/sim" --seeds-only --seeds "$seeds" >"$dir/out" 2>&1
     status=$?
     what=$(grep -m 1 -a 'not ok' "$dir/out" | sed 's/^not ok sim //' | cut -c 1-130)
     case $status in

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "appliance/race/encode.h"
 #include "appliance/race/exchange.h"
 #include "core/heap.h"
 #include "core/loop.h"
@@ -22,8 +23,14 @@
 #define IDLE_TURNS_MAX 200
 #define TURNS_MAX      2000000
 #define KEYS           2
+#define PIECE_NS       SIM_MS(6)
+#define SLOW_PIECE_NS  SIM_MS(80)
 /* Framing around what one turn brings. */
 #define QUEUE_SLACK_BYTES 16384
+/* An event of one format to that of another, at most. */
+#define EVENT_GROWTH      4
+#define RESPONSES_REPEATS 4
+#define ESCAPED           2
 
 struct world world;
 
@@ -48,19 +55,27 @@ static struct snapshot *snapshots[2];
 static void fill_provider(struct snapshot *s, unsigned i) {
     const struct cloud *cloud = &clouds[i];
     struct config_provider *p = &s->providers[i];
+    static const struct {
+        const char *kind, *prefix;
+    } kinds[] = {
+        [CLOUD_OPENAI] = {"openai", "/v1"},
+        [CLOUD_ANTHROPIC] = {"anthropic", ""},
+        [CLOUD_GEMINI] = {"gemini", "/v1beta"},
+        [CLOUD_BEDROCK] = {"bedrock", ""},
+    };
     snprintf(s->hosts[i], sizeof s->hosts[i], "10.0.0.%u", 1 + i);
     p->provider = (struct provider){.name = cloud->name,
-                                    .kind = provider_kind_find(SPAN("openai")),
+                                    .kind = provider_kind_find(span_str(kinds[cloud->kind].kind)),
                                     .host = s->hosts[i],
                                     .port = CLOUD_PORT(i),
                                     .authority = cloud->authority,
-                                    .path_prefix = "/v1",
+                                    .path_prefix = kinds[cloud->kind].prefix,
                                     .api_key = cloud->key};
     p->index = i;
     p->server_name = s->hosts[i];
     p->pool_min_idle = world_chance(0.5) ? 0 : (unsigned)world_below(3);
     p->pool_max_connections = world_chance(0.1) ? (unsigned)world_between(1, 4) : 64;
-    if (world_chance(0.1)) {
+    if (!world.scenario && world_chance(0.1)) {
         p->limit_concurrency = world_between(1, 4);
         world.limits = true;
     }
@@ -72,13 +87,17 @@ static void fill_backend(struct snapshot *s, unsigned m, unsigned i) {
     snprintf(s->names[m][i], sizeof s->names[m][i], "%s", cloud_model(&clouds[i], m));
     *b = (struct config_backend){.provider = &s->providers[i],
                                  .model = s->names[m][i],
+                                 .base_model = s->names[m][i],
                                  .weight = (unsigned)world_below(4),
                                  .index = i,
                                  .id = m * CLOUDS_MAX + i};
     b->id = m * s->config.provider_count + i;
-    int error = b->provider->provider.kind->target(&b->provider->provider, span_str(b->model),
-                                                   &s->arena, &b->target, &why);
-    CHECK(error == 0);
+    const struct provider *provider = &b->provider->provider;
+    b->targets = arena_zalloc(&s->arena, SERVICE_COUNT * sizeof *b->targets);
+    for (unsigned k = 0; k < SERVICE_COUNT; k++)
+        if (provider->kind->services & 1u << k)
+            CHECK(provider->kind->target(provider, (enum provider_service)k, span_str(b->model),
+                                         &s->arena, &b->targets[k], &why) == 0);
 }
 
 static struct config_timeouts draw_timeouts(void) {
@@ -141,6 +160,20 @@ static void fill_model(struct snapshot *s, unsigned m) {
                               .affinity = (enum config_affinity)world_below(AFFINITY_USER + 1),
                               .hedge = draw_hedge(),
                               .timeouts = draw_timeouts()};
+    if (world.scenario) {
+        model->strategy = STRATEGY_ORDERED;
+        model->affinity = AFFINITY_NONE;
+        model->hedge.mode = HEDGE_MODE_FIXED;
+        model->hedge.delay_ns = SCENARIO_DELAY_NS;
+        model->hedge.max_attempts = CLOUDS_MAX;
+        model->hedge.request_budget_given = false;
+        model->timeouts = (struct config_timeouts){.connect_ns = SIM_MS(1000),
+                                                   .tls_ns = SIM_MS(1000),
+                                                   .head_ns = SIM_MS(20000),
+                                                   .first_token_ns = SIM_MS(20000),
+                                                   .idle_ns = SIM_MS(20000),
+                                                   .total_ns = SIM_MS(60000)};
+    }
     for (unsigned i = 0; i < s->config.provider_count; i++)
         fill_backend(s, m, i);
     note_model(&world.models[m], model);
@@ -199,16 +232,21 @@ static const struct config_key *key_find(const struct config *config, struct spa
     return span_eq(presented, SPAN(CLIENT_KEY_NARROW)) ? &config->keys[1] : NULL;
 }
 
-static void finished(struct race *race, const struct exchange *exchange) {
+/* NULL: garbage has no number. */
+static struct request *request_of(const struct exchange *exchange) {
     unsigned n;
     char id[32];
+    bool numbered = sscanf(span_text(exchange->id, id, sizeof id), "sim-%u", &n) == 1;
+    return numbered ? ledger_find(n) : NULL;
+}
+
+static void finished(struct race *race, const struct exchange *exchange) {
     (void)race;
-    struct request *request =
-        sscanf(span_text(exchange->id, id, sizeof id), "sim-%u", &n) == 1 ? ledger_find(n) : NULL;
+    struct request *request = request_of(exchange);
     if (!request)
-        return; /* garbage has no number */
+        return;
     if (request->ended)
-        sim_fail("exchange", "request %u has ended twice", n);
+        sim_fail("exchange", "request %u has ended twice", request->n);
     request->ended = true;
     request->commit_ns = exchange->commit_ns;
     request->whole_ns = exchange->whole_ns;
@@ -220,7 +258,7 @@ static void finished(struct race *race, const struct exchange *exchange) {
     if (exchange->model &&
         exchange->upstreams->models[exchange->model->index].suppressed[SUPPRESSED_BUDGET])
         sim_mark(MARK_BUDGET_EMPTY);
-    sim_trace("engine: request %u ended: %s, %u attempts", n, fail_name(exchange->why),
+    sim_trace("engine: request %u ended: %s, %u attempts", request->n, fail_name(exchange->why),
               exchange->attempt_count);
 }
 
@@ -241,6 +279,8 @@ static void draw_kernel_faults(void) {
     sim.no_descriptor = world_chance(0.8) ? 0 : 0.1 * rand_double(&sim.world);
     sim.late_cancel = rand_double(&sim.world);
     sim.slow_turn = world_chance(0.5) ? 0 : 0.01;
+    if (world.scenario)
+        sim.no_descriptor = sim.slow_turn = 0;
 }
 
 static void engine_start(void) {
@@ -279,6 +319,23 @@ static void engine_start(void) {
     server_init(&engine.server, &engine.loop, &engine.settings, fd, NULL);
 }
 
+/* What may wait beyond what a turn's bytes bring as they are: in another format an event is longer; an event that tells a
+ * whole text or call at once is kept until it is whole; and a Responses stream tells all of it again, several times. */
+static size_t written_bytes(const struct exchange *exchange, size_t turn_bytes) {
+    const struct request *request = request_of(exchange);
+    bool repeats = exchange->dialect == &dialect_openai_responses;
+    size_t growth = exchange->winner && exchange->winner->encoded->translated ? EVENT_GROWTH : 1;
+    size_t told = 0;
+    for (unsigned i = 0; request && i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        size_t n = repeats ? reply->said.n : 0;
+        for (unsigned k = 0; k < reply->call_count; k++)
+            n += reply->calls[k].arguments.n;
+        told = n > told ? n : told;
+    }
+    return growth * turn_bytes + ESCAPED * (repeats ? RESPONSES_REPEATS : 1) * told;
+}
+
 /* A reader that is slow stops its provider: what waits for it stays within the high mark, and what one turn can bring. */
 static void check_queues(void) {
     size_t turn_bytes = 2 * engine.turn_bytes + QUEUE_SLACK_BYTES;
@@ -287,7 +344,7 @@ static void check_queues(void) {
         if (!exchange->client || !exchange->req.stream || exchange->state != EXCHANGE_RELAYING)
             continue;
         size_t bytes = h1_of_stream(exchange->client)->conn.plain.bytes;
-        if (bytes > OUT_HIGH_BYTES + turn_bytes)
+        if (bytes > OUT_HIGH_BYTES + written_bytes(exchange, turn_bytes))
             sim_fail("memory", "%zu bytes wait for one reader of a stream", bytes);
     }
 }
@@ -422,13 +479,18 @@ static void draw_world(void) {
         .few_exchanges = world_chance(0.05),
         .few_connections = world_chance(0.05),
         .body_max_bytes = 65536,
+        .mixed = world_chance(0.55),
+        .piece_ns = PIECE_NS,
         .idle_ns = SIM_MS(world_between(300, 4000)),
     };
     world.faults_until_ns = sim.now_ns + SIM_MS(world_below(9000));
     if (world_chance(0.3))
         world.reload_ns = sim.now_ns + SIM_MS(world_below(5000));
-    if (world_chance(0.3))
-        world.drain_ns = sim.now_ns + SIM_MS(world_below(8000));
+    if (world_chance(0.45))
+        world.drain_ns = sim.now_ns + SIM_MS(world_below(world_chance(0.5) ? 2000 : 8000));
+    /* Requests that take their time to arrive are met by a drain half way. */
+    if (world.drain_ns != UINT64_MAX && world_chance(0.3))
+        world.piece_ns = SLOW_PIECE_NS;
     if (world.drain_ns != UINT64_MAX && world_chance(0.7))
         world.stop_ns = world.drain_ns + SIM_MS(world_below(2000));
     for (unsigned m = 0; m < world.model_count; m++) {
@@ -439,10 +501,26 @@ static void draw_world(void) {
     }
 }
 
-void world_run(uint64_t seed, bool verbose) {
+/* A quiet machine and a quiet world. */
+static void set_scenario(const struct scenario *scenario) {
+    world.scenario = scenario;
+    world.cloud_count = scenario->cloud_count;
+    world.model_count = world.client_count = 1;
+    world.models[0].backends = scenario->cloud_count;
+    world.reload_ns = world.drain_ns = world.stop_ns = UINT64_MAX;
+    world.fault_share = 0;
+    world.faults_until_ns = 0;
+    world.mixed = true;
+    world.tight_memory = world.few_exchanges = world.few_connections = false;
+    world.idle_ns = SIM_MS(30000);
+}
+
+void world_run(uint64_t seed, const struct scenario *scenario, bool verbose) {
     sim_begin(seed, verbose);
     ledger_begin();
     draw_world();
+    if (scenario)
+        set_scenario(scenario);
     clouds_begin();
     engine_start();
     clients_begin();

@@ -13,6 +13,8 @@
 #define CLIENT_KEY        "ck-open-sesame"
 #define CLIENT_KEY_NARROW "ck-narrow" /* may use the last model only */
 
+enum cloud_kind { CLOUD_OPENAI, CLOUD_ANTHROPIC, CLOUD_GEMINI, CLOUD_BEDROCK };
+
 /* What was drawn for a model; with a reload, the loosest of both configurations. */
 struct world_model {
     char name[8];
@@ -25,12 +27,17 @@ struct world_model {
     uint64_t idle_max_ns, total_ns;                                      /* the longest */
 };
 
+struct scenario;
+
 struct world {
+    const struct scenario *scenario; /* NULL: all is drawn */
     unsigned cloud_count, model_count, client_count;
     struct world_model models[MODELS_MAX];
     uint64_t faults_until_ns;              /* from then on all clouds are healthy */
     uint64_t reload_ns, drain_ns, stop_ns; /* UINT64_MAX: not */
+    uint64_t piece_ns;                     /* pieces of a request are so far apart at most */
     double fault_share;                    /* of requests, in the time of faults */
+    bool mixed; /* clouds of all kinds, clients of all formats; else OpenAI's chat alone */
     bool keys;
     bool limits; /* a provider takes only so many attempts at a time */
     bool tight_memory, few_exchanges, few_connections;
@@ -41,8 +48,20 @@ struct world {
 };
 extern struct world world;
 
-/* Runs one seed from beginning to end. */
-void world_run(uint64_t seed, bool verbose);
+/* A world that is not drawn: each cloud is asked in its turn, after a failure or the delay of a hedge, and does what it
+ * is told; one client asks once. */
+struct scenario {
+    unsigned cloud_count;
+    enum cloud_kind kinds[CLOUDS_MAX];
+    enum script scripts[CLOUDS_MAX];
+    enum format format; /* the client's */
+    bool stream;
+};
+#define SCENARIO_DELAY_NS   SIM_MS(200)
+#define SCENARIO_PIPE_BYTES 32768 /* a request fits into one */
+
+/* Runs one seed from beginning to end; scenario: NULL, or what is not to be drawn. */
+void world_run(uint64_t seed, const struct scenario *scenario, bool verbose);
 /* Requests in flight by the engine's own count, and retired configurations. */
 unsigned world_in_flight(void);
 
@@ -53,6 +72,9 @@ struct cloud {
     uint64_t latency_ns;
     double fault_share, dial_fault_share;
     bool closes_idle;
+    enum cloud_kind kind;
+    bool told; /* always to follow `script` */
+    enum script script;
 };
 extern struct cloud clouds[CLOUDS_MAX];
 void clouds_begin(void);
