@@ -177,6 +177,9 @@ static const struct shape_member vertex_members[] = {COMMON, ANSWERED, STRING("a
 static const struct shape vertex = {SHAPE_OF(vertex_members)};
 static const struct shape_member count_members[] = {COMMON, STRING("model")};
 static const struct shape count = {SHAPE_OF(count_members)};
+static const struct shape_member vertex_count_members[] = {COMMON, STRING("model"),
+                                                           STRING("anthropic_version")};
+static const struct shape vertex_count = {SHAPE_OF(vertex_count_members)};
 
 /* ---- refusals ---- */
 
@@ -304,5 +307,5 @@ bool format_anthropic_read(struct ask *ask, const struct format_request *request
 
 bool format_anthropic_read_count(struct ask *ask, const struct format_request *request,
                                  struct ask_error *e) {
-    return read_body(ask, request, &count, e);
+    return read_body(ask, request, request->kind == SIM_ANTHROPIC ? &count : &vertex_count, e);
 }

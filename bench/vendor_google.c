@@ -173,6 +173,10 @@ static void google_place(struct peer *p, struct place *place) {
                                 .array = v->stream && !claude && !has_alt_sse(end)};
         place->route =
             vendor_take_model(place, model, (size_t)(colon - model)) ? ROUTE_ANSWER : ROUTE_NONE;
+        /* Counting has a name where models have theirs; the model is in the body then. */
+        if (claude && !v->stream && !strcmp(place->model, "count-tokens"))
+            *place = (struct place){
+                .route = ROUTE_ANSWER, .method = "POST", .format = &format_anthropic_count};
     }
 }
 
