@@ -102,12 +102,11 @@ static int written(struct exchange *exchange, const struct config_backend *backe
     }
     if (rc < 0 || text.full)
         return rc < 0 ? rc : -FAIL_OVERLOAD;
-    if (losses.count)
-        exchange->losses = losses;
     *out = encoded_new(exchange, 1);
     if (!*out)
         return -FAIL_OVERLOAD;
     (*out)->pieces[0] = json_out_span(&text);
+    (*out)->losses = losses;
     return 0;
 }
 

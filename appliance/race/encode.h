@@ -17,7 +17,8 @@ struct encoded {
     bool translated;               /* it is not the client's */
     struct span path;
     const struct provider_target *target;
-    size_t length; /* bytes of the body */
+    size_t length;             /* bytes of the body */
+    struct chat_losses losses; /* what compat: lenient left out; none when not translated */
     unsigned piece_count;
     struct span pieces[]; /* the body, one behind the other */
 };

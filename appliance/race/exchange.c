@@ -137,7 +137,7 @@ void exchange_open(struct race *race, struct stream *client) {
 }
 
 /* The limit on requests in flight of a key holds for the whole process, so the count is shared by the workers. */
-static bool take_key_slot(struct exchange *exchange) {
+bool exchange_take_slot(struct exchange *exchange) {
     const struct config_key *key = exchange->key;
     if (!key || !key->in_flight)
         return true;
@@ -220,7 +220,7 @@ static void on_end(struct stream *stream) {
                         SPAN("previous_response_id"));
         return;
     }
-    if (!take_key_slot(exchange)) {
+    if (!exchange_take_slot(exchange)) {
         refuse_text(exchange, FAIL_KEY_LIMIT,
                     "this API key has as many requests in flight as it may; try again when one "
                     "has ended");

@@ -42,7 +42,6 @@ struct exchange {
     struct chat_request req;
     struct embeddings_request embeddings; /* of an embeddings request, beside req */
     struct chat_prompt *prompt;           /* NULL until a backend of another dialect needs it */
-    struct chat_losses losses;            /* what the last encoding left out (compat: lenient) */
     struct span unable, unable_field;     /* why the last backend that cannot express it cannot */
     bool denied; /* a backend that might have taken it was busy, or there was no memory */
     const struct config_model *model;
@@ -97,6 +96,8 @@ void exchange_relay(struct exchange *, struct span bytes);
 /* Answers with an error of our own; and: the answer was given. For intake.c. */
 void exchange_refuse(struct exchange *, enum fail why, struct span message, struct span param);
 void exchange_answered(struct exchange *);
+/* May its key have one more request in flight? Counts it, until the client's stream is gone. */
+bool exchange_take_slot(struct exchange *);
 /* From pass.c: it was started; it is home (its stream is gone), which may free the exchange. */
 void exchange_passing(struct exchange *);
 void exchange_pass_home(struct exchange *);

@@ -41,7 +41,7 @@ static const struct span not_downward[] = {
     SPAN_CONST("connection"),     SPAN_CONST("keep-alive"),         SPAN_CONST("trailer"),
     SPAN_CONST("content-length"), SPAN_CONST("transfer-encoding"),  SPAN_CONST("upgrade"),
     SPAN_CONST("x-request-id"),   SPAN_CONST("set-cookie"),         SPAN_CONST("alt-svc"),
-    SPAN_CONST("server-timing"),  SPAN_CONST("proxy-authenticate"),
+    SPAN_CONST("server-timing"),  SPAN_CONST("proxy-authenticate"), SPAN_CONST("date"),
 };
 
 static bool among(struct span name, const struct span *names, unsigned count) {
@@ -174,6 +174,14 @@ static void upward_room(struct stream *upstream) {
 
 /* --- downward --- */
 
+/* The answer to HEAD has no body but tells of one (RFC 9110 8.6). */
+static void describe_body(const struct http_head *response, struct http_head *head) {
+    if (span_u64(http_field(response, SPAN("content-length")), UINT64_MAX, &head->body_length))
+        head->body = HTTP_BODY_LENGTH;
+    else if (response->status != 204 && response->status != 304)
+        head->body = HTTP_BODY_CHUNKED;
+}
+
 static void downward_head(struct stream *upstream, const struct http_head *response) {
     struct pass *pass = upstream->user;
     struct exchange *exchange = pass->exchange;
@@ -186,6 +194,8 @@ static void downward_head(struct stream *upstream, const struct http_head *respo
                              .keep_alive = true};
     if (head.body == HTTP_BODY_UNTIL_CLOSE)
         head.body = HTTP_BODY_CHUNKED;
+    if (pass->head.method == HTTP_HEAD)
+        describe_body(response, &head);
     for (unsigned i = 0; i < response->field_count; i++)
         if (head.field_count < HTTP_FIELDS_MAX - OWN_FIELDS &&
             !among(response->fields[i].name, not_downward, countof(not_downward)) &&
@@ -307,7 +317,10 @@ static void add_target(struct pass *pass) {
             continue;
         while (at < head->field_count && !span_eq_nocase(head->fields[at].name, name))
             at++;
-        if (at == head->field_count)
+        bool given = at < head->field_count;
+        if (given && span_eq_nocase(name, SPAN("anthropic-version")))
+            continue; /* which one it speaks is for the client to say */
+        if (!given)
             head->field_count++;
         head->fields[at] = target->fields[i];
     }
@@ -391,6 +404,13 @@ static void start(struct pass *pass, const struct config_provider *provider) {
     int rc = head->target.n ? authorise(pass) : -FAIL_OVERLOAD;
     if (rc < 0) {
         exchange_refuse(exchange, (enum fail) - rc, span_str(fail_text((enum fail) - rc)),
+                        span_of("", 0));
+        return;
+    }
+    if (!exchange_take_slot(exchange)) {
+        exchange_refuse(exchange, FAIL_KEY_LIMIT,
+                        SPAN("this API key has as many requests in flight as it may; try again "
+                             "when one has ended"),
                         span_of("", 0));
         return;
     }
@@ -502,7 +522,7 @@ void pass_begin_json(struct exchange *exchange) {
     struct pass *pass = exchange->pass;
     const struct config_backend *backend = NULL;
     const struct config_provider *provider = NULL;
-    struct json_token token;
+    struct json_token token = {.kind = JSON_NULL};
     pass->body_whole = true;
     unsigned names = find_models(body, &token);
     if (names > 1) {

@@ -50,8 +50,9 @@ static struct span hedge_word(const struct exchange *exchange, const struct atte
 }
 
 /* What `compat: lenient` left out of the request, by name. */
-static void add_losses(struct exchange *exchange, struct relay_head *out) {
-    const struct chat_losses *losses = &exchange->losses;
+static void add_losses(struct exchange *exchange, const struct attempt *winner,
+                       struct relay_head *out) {
+    const struct chat_losses *losses = &winner->encoded->losses;
     struct json_out names;
     if (losses->count == 0)
         return;
@@ -76,7 +77,7 @@ static void add_winner(struct exchange *exchange, struct relay_head *out,
     add(out, SPAN("x-hedgerow-attempts"), span_of(out->attempts, (size_t)n));
     add(out, SPAN("x-hedgerow-hedge"), hedge_word(exchange, winner));
     add(out, SPAN("x-upstream-request-id"), winner->upstream_request_id);
-    add_losses(exchange, out);
+    add_losses(exchange, winner, out);
     /* Up to the first token, or up to now for an answer that has none. */
     uint64_t now_ns = exchange->race->loop->now_ns;
     uint64_t token_ns = winner->first_token_ns ? winner->first_token_ns : now_ns;
@@ -250,7 +251,9 @@ static bool show_translated(struct exchange *exchange, const struct attempt *sho
 /* The provider's own answer to a request that it refused: when the client's dialect is the
  * provider's, it reads it as it is. */
 static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
-    bool refused = shown && (shown->why == FAIL_REFUSED || shown->why == FAIL_POLICY);
+    /* UNSUPPORTED of an answer: state that it does not keep (pin.h), which nobody else had either. */
+    bool refused = shown && (shown->why == FAIL_REFUSED || shown->why == FAIL_POLICY ||
+                             shown->why == FAIL_UNSUPPORTED);
     if (!refused || shown->status < 400 || shown->body.n == 0 ||
         !http_media_type_is(shown->content_type, SPAN("application/json")))
         return false;
