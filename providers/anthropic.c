@@ -29,6 +29,15 @@ static int add_version(struct provider_target *out, struct span *why) {
     return 0;
 }
 
+int anthropic_pass(const struct provider *provider, struct arena *arena,
+                   struct provider_target *out, struct span *why) {
+    struct span prefix = without(span_str(provider->path_prefix), SPAN("/v1"));
+    *out =
+        (struct provider_target){.path = arena_printf(arena, "%.*s/v1", (int)prefix.n, prefix.p)};
+    int rc = openai_target_fields(provider, arena, out, why);
+    return rc < 0 ? rc : add_version(out, why);
+}
+
 int anthropic_target(const struct provider *provider, enum provider_service service,
                      struct span model, struct arena *arena, struct provider_target *out,
                      struct span *why) {

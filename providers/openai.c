@@ -166,16 +166,6 @@ int provider_pass_openai(const struct provider *provider, struct arena *arena,
     return openai_target_fields(provider, arena, out, why);
 }
 
-int provider_pass_v1(const struct provider *provider, struct arena *arena,
-                     struct provider_target *out, struct span *why) {
-    struct span prefix = span_str(provider->path_prefix);
-    if (span_ends(prefix, SPAN("/v1")))
-        prefix.n -= sizeof "/v1" - 1;
-    *out =
-        (struct provider_target){.path = arena_printf(arena, "%.*s/v1", (int)prefix.n, prefix.p)};
-    return openai_target_fields(provider, arena, out, why);
-}
-
 static bool is_unreserved(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';

@@ -145,12 +145,9 @@ void provider_classify_openai(const struct provider *, const struct http_head *h
                               struct span body, struct provider_verdict *out);
 int provider_target_openai(const struct provider *, enum provider_service, struct span model,
                            struct arena *arena, struct provider_target *out, struct span *why);
-/* Passing through to an OpenAI-shaped provider: behind its prefix. And where the version is not part
- * of the prefix, or need not be: behind PREFIX/v1. */
+/* Passing through to an OpenAI-shaped provider: behind its prefix. */
 int provider_pass_openai(const struct provider *, struct arena *arena, struct provider_target *out,
                          struct span *why);
-int provider_pass_v1(const struct provider *, struct arena *arena, struct provider_target *out,
-                     struct span *why);
 /* Which service a client's request in that dialect uses at this kind: its own where the kind has it,
  * else the kind's. */
 enum provider_service provider_service_for(const struct provider_kind *, const struct dialect *);

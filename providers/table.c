@@ -21,7 +21,7 @@
     .target = azure_target, .classify = provider_classify_openai, .pass = azure_pass
 #define FAMILY_ANTHROPIC                                                                    \
     .target = anthropic_target, .classify = anthropic_classify, .beta = anthropic_beta_any, \
-    .pass = provider_pass_v1
+    .pass = anthropic_pass
 #define FAMILY_BEDROCK \
     .target = bedrock_target, .url = bedrock_url, .sign = bedrock_sign, .classify = bedrock_classify
 #define FAMILY_BEDROCK_OPENAI                                                          \
