@@ -8,13 +8,7 @@
  *           judge, or read_prompt's when the provider speaks another dialect. */
 #include "core/limits.h"
 #include "providers/anthropic.h"
-
-/* Affinity looks at this much of the system prompt and of each leading message, and at its length. */
-#define PREFIX_BYTES 4096
-/* A text of this many bytes counts as one token; only a price and size class depend on it. */
-#define BYTES_PER_TOKEN 4
-/* No model answers with more; guards the arithmetic that follows. */
-#define OUTPUT_TOKENS_MAX (UINT64_C(1) << 40)
+#include "providers/chat_body.h"
 
 enum { MODEL, MESSAGES, MAX_TOKENS, SYSTEM, STREAM, TOOLS, METADATA, VERSION, TOP_COUNT };
 static const struct span top_names[TOP_COUNT] = {
@@ -52,40 +46,20 @@ static int refuse(struct reading *x, struct span param, struct span why) {
 }
 
 static int refuse_json(struct reading *x) {
-    return refuse(
-        x, SPAN(""),
-        arena_printf(x->arena, "The body is not valid JSON (%s at byte %zu): send one JSON object.",
-                     x->json.error ? x->json.error : "it ends too early", json_at(&x->json)));
+    return refuse(x, SPAN(""), chat_body_why_json(&x->json, x->arena));
 }
 
 static int refuse_memory(struct reading *x) {
-    refuse(x, SPAN(""), SPAN("There is no memory for this request; try again later."));
+    refuse(x, SPAN(""), chat_body_why_memory());
     return -FAIL_OVERLOAD;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t more) {
-    /* The odd constant of splitmix64: order matters, so that "ab","c" is not "a","bc". */
-    return (hash ^ more) * UINT64_C(0xbf58476d1ce4e5b9) + (hash >> 29);
-}
-
-static uint64_t hash_start(struct span text) {
-    return mix(span_hash(span_of(text.p, min_size(text.n, PREFIX_BYTES))), text.n);
 }
 
 static int read_model(struct reading *x, struct span raw_key) {
     struct json_token value;
     if (json_next(&x->json, &value) == JSON_ERROR)
         return refuse_json(x);
-    if (value.kind == JSON_STRING && !value.escaped)
-        x->req->model = value.raw;
-    if (value.kind == JSON_STRING && value.escaped) {
-        char *text = arena_alloc(x->arena, value.raw.n);
-        if (!text)
-            return refuse_memory(x);
-        /* A lone surrogate is in no model's name. */
-        long n = json_decode(value.raw, false, text, value.raw.n);
-        x->req->model = span_of(text, n > 0 ? (size_t)n : 0);
-    }
+    if (!chat_body_name(&value, x->arena, &x->req->model))
+        return refuse_memory(x);
     if (!x->req->model.n)
         return refuse(x, top_names[MODEL],
                       SPAN("model: give the name of a model as a string, see GET /v1/models."));
@@ -100,27 +74,7 @@ static bool is_text_key(const struct json_token *key) {
 
 /* Reads over a value and counts its text. */
 static bool count_text(struct reading *x, bool text) {
-    struct json *json = &x->json;
-    struct json_token token;
-    unsigned depth = json->depth;
-    do {
-        switch (json_next(json, &token)) {
-        case JSON_KEY: text = is_text_key(&token); break;
-        case JSON_STRING: x->text_bytes += text ? token.raw.n : 0; break;
-        case JSON_ERROR:
-        case JSON_END: return false;
-        case JSON_OBJECT:
-        case JSON_OBJECT_END:
-        case JSON_ARRAY:
-        case JSON_ARRAY_END:
-        case JSON_NUMBER:
-        case JSON_TRUE:
-        case JSON_FALSE:
-        case JSON_NULL: break;
-        }
-        /* A key's value is still to come. */
-    } while (json->depth > depth || token.kind == JSON_KEY);
-    return true;
+    return chat_body_count(&x->json, text, is_text_key, &x->text_bytes);
 }
 
 static int refuse_message(struct reading *x, unsigned number, const char *member,
@@ -158,7 +112,7 @@ static int read_message(struct reading *x, unsigned number) {
                               "is missing; give a string or an array of content blocks.");
     if (!x->prefix_done) {
         size_t n = (size_t)(json->in.p + json_at(json) - start);
-        x->messages = mix(x->messages, hash_start(span_of(start, n)));
+        x->messages = chat_body_mix(x->messages, chat_body_hash(span_of(start, n)));
         x->prefix_done = json_is(&role, SPAN("user"));
     }
     return 0;
@@ -193,7 +147,8 @@ static int read_max_tokens(struct reading *x) {
     uint64_t number = 0;
     if (json_next(&x->json, &value) == JSON_ERROR)
         return refuse_json(x);
-    if (value.kind != JSON_NUMBER || !span_u64(value.raw, OUTPUT_TOKENS_MAX, &number) || !number)
+    if (value.kind != JSON_NUMBER || !span_u64(value.raw, CHAT_OUTPUT_TOKENS_MAX, &number) ||
+        !number)
         return refuse(x, top_names[MAX_TOKENS],
                       SPAN("max_tokens: give a whole number that is at least 1."));
     x->req->max_output_tokens = number;
@@ -205,7 +160,8 @@ static int read_system(struct reading *x) {
     const char *start = x->json.in.p + json_at(&x->json);
     if (!count_text(x, true))
         return refuse_json(x);
-    x->system_hash = hash_start(span_of(start, (size_t)(x->json.in.p + json_at(&x->json) - start)));
+    x->system_hash =
+        chat_body_hash(span_of(start, (size_t)(x->json.in.p + json_at(&x->json) - start)));
     return 0;
 }
 
@@ -317,8 +273,9 @@ static int read(struct span body, struct arena *arena, struct chat_request *req,
     int rc = check_whole(&x, counts);
     if (rc < 0)
         return rc;
-    req->input_tokens_estimate = max_u64(x.text_bytes / BYTES_PER_TOKEN, 1);
-    req->prefix_hash = mix(mix(span_hash(req->model), x.system_hash), x.messages);
+    req->input_tokens_estimate = max_u64(x.text_bytes / CHAT_BYTES_PER_TOKEN, 1);
+    req->prefix_hash =
+        chat_body_mix(chat_body_mix(span_hash(req->model), x.system_hash), x.messages);
     return 0;
 }
 

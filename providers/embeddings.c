@@ -7,11 +7,9 @@
  *           inputs are the provider's to judge. */
 #include "providers/embeddings.h"
 
+#include "providers/chat_body.h"
 #include "providers/openai_chat.h"
 #include "providers/provider.h"
-
-/* As in openai_chat_request.c: the usual rule of thumb. */
-#define BYTES_PER_TOKEN 4
 
 enum { MODEL, INPUT, ENCODING_FORMAT, DIMENSIONS, USER, TOP_COUNT };
 static const struct span top_names[TOP_COUNT] = {
@@ -38,10 +36,7 @@ static int refuse(struct reading *x, struct span param, struct span why) {
 }
 
 static int refuse_json(struct reading *x) {
-    return refuse(
-        x, SPAN(""),
-        arena_printf(x->arena, "The body is not valid JSON (%s at byte %zu): send one JSON object.",
-                     x->json.error ? x->json.error : "it ends too early", json_at(&x->json)));
+    return refuse(x, SPAN(""), chat_body_why_json(&x->json, x->arena));
 }
 
 static int refuse_input(struct reading *x) {
@@ -56,16 +51,9 @@ static int read_model(struct reading *x) {
     struct json_token value;
     if (json_next(&x->json, &value) == JSON_ERROR)
         return refuse_json(x);
-    long n = 0;
-    if (value.kind == JSON_STRING && value.raw.n) {
-        char *text = arena_alloc(x->arena, value.raw.n);
-        if (!text)
-            return -FAIL_OVERLOAD;
-        /* A lone surrogate is in no model's name. */
-        n = json_decode(value.raw, false, text, value.raw.n);
-        x->req->model = span_of(text, n > 0 ? (size_t)n : 0);
-    }
-    if (n <= 0)
+    if (!chat_body_name(&value, x->arena, &x->req->model))
+        return -FAIL_OVERLOAD;
+    if (!x->req->model.n)
         return refuse(x, top_names[MODEL],
                       SPAN("Give `model` as a string: the name of a model, see GET /v1/models."));
     x->req->model_value = span_of(value.raw.p - 1, value.raw.n + 2); /* with its quotes */
@@ -224,7 +212,7 @@ int embeddings_read_request(struct span body, struct arena *arena, struct embedd
     if (!(x.seen & 1u << INPUT))
         return refuse(&x, top_names[INPUT],
                       SPAN("`input` is missing; give the text to embed, or an array of texts."));
-    out->input_tokens_estimate = max_u64(x.tokens + x.text_bytes / BYTES_PER_TOKEN, 1);
+    out->input_tokens_estimate = max_u64(x.tokens + x.text_bytes / CHAT_BYTES_PER_TOKEN, 1);
     return 0;
 }
 

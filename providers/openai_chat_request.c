@@ -3,23 +3,15 @@
  *
  * Owns:     nothing; spans point into the body, decoded or collected things lie in the arena.
  * Promises: one pass over the body. What is accepted is valid JSON with one model, one non-empty
- *           list of messages or one prompt, and no member twice that hedgerow reads or edits: two parties that
- *           pick different ones of a pair would see different requests.
+ *           list of messages or one prompt, and no member twice that hedgerow reads or edits: two
+ *           parties that pick different ones of a pair would see different requests.
  * Refuses:  the rest, with a sentence that says what to do. Members that hedgerow has no use for
  *           are the provider's to judge. */
 #include "providers/openai_chat.h"
 
 #include "core/base.h"
 #include "core/limits.h"
-
-/* Affinity looks at this much of each leading message, and at its length: enough to tell system
- * prompts apart without reading megabytes byte by byte. */
-#define PREFIX_MESSAGE_BYTES 4096
-/* A text of this many bytes counts as one token: the usual rule of thumb for English, and only a
- * price and size class depend on it. */
-#define BYTES_PER_TOKEN 4
-/* No model answers with more; guards the arithmetic that follows. */
-#define OUTPUT_TOKENS_MAX (UINT64_C(1) << 40)
+#include "providers/chat_body.h"
 
 enum {
     MODEL,
@@ -84,23 +76,11 @@ static int refuse(struct reading *x, struct span param, struct span why) {
 }
 
 static int refuse_json(struct reading *x) {
-    return refuse(
-        x, SPAN(""),
-        arena_printf(x->arena, "The body is not valid JSON (%s at byte %zu): send one JSON object.",
-                     x->json.error ? x->json.error : "it ends too early", json_at(&x->json)));
-}
-
-static uint64_t mix(uint64_t hash, uint64_t more) {
-    /* The odd constant of splitmix64: order matters, so that "ab","c" is not "a","bc". */
-    return (hash ^ more) * UINT64_C(0xbf58476d1ce4e5b9) + (hash >> 29);
-}
-
-static uint64_t hash_message(struct span message) {
-    return mix(span_hash(span_of(message.p, min_size(message.n, PREFIX_MESSAGE_BYTES))), message.n);
+    return refuse(x, SPAN(""), chat_body_why_json(&x->json, x->arena));
 }
 
 static int refuse_memory(struct reading *x) {
-    refuse(x, SPAN(""), SPAN("There is no memory for this request; try again later."));
+    refuse(x, SPAN(""), chat_body_why_memory());
     return -FAIL_OVERLOAD;
 }
 
@@ -109,16 +89,8 @@ static int read_model(struct reading *x) {
     size_t behind_key = json_at(&x->json);
     if (json_next(&x->json, &value) == JSON_ERROR)
         return refuse_json(x);
-    if (value.kind == JSON_STRING && !value.escaped)
-        x->req->model = value.raw;
-    if (value.kind == JSON_STRING && value.escaped) {
-        char *text = arena_alloc(x->arena, value.raw.n);
-        if (!text)
-            return refuse_memory(x);
-        /* A lone surrogate is in no model's name. */
-        long n = json_decode(value.raw, false, text, value.raw.n);
-        x->req->model = span_of(text, n > 0 ? (size_t)n : 0);
-    }
+    if (!chat_body_name(&value, x->arena, &x->req->model))
+        return refuse_memory(x);
     if (!x->req->model.n)
         return refuse(x, top_names[MODEL],
                       SPAN("Give `model` as a string: the name of a model, see GET /v1/models."));
@@ -135,27 +107,7 @@ static bool is_text_key(const struct json_token *key) {
 
 /* Reads over a value of a message and counts its text. */
 static bool count_text(struct reading *x, bool text) {
-    struct json *json = &x->json;
-    struct json_token token;
-    unsigned depth = json->depth;
-    do {
-        switch (json_next(json, &token)) {
-        case JSON_KEY: text = is_text_key(&token); break;
-        case JSON_STRING: x->text_bytes += text ? token.raw.n : 0; break;
-        case JSON_ERROR:
-        case JSON_END: return false;
-        case JSON_OBJECT:
-        case JSON_OBJECT_END:
-        case JSON_ARRAY:
-        case JSON_ARRAY_END:
-        case JSON_NUMBER:
-        case JSON_TRUE:
-        case JSON_FALSE:
-        case JSON_NULL: break;
-        }
-        /* A key's value is still to come. */
-    } while (json->depth > depth || token.kind == JSON_KEY);
-    return true;
+    return chat_body_count(&x->json, text, is_text_key, &x->text_bytes);
 }
 
 static bool note_developer(struct reading *x, struct span role) {
@@ -208,7 +160,7 @@ static int read_message(struct reading *x, unsigned number) {
         return refuse_memory(x);
     if (!x->prefix_done) {
         size_t n = (size_t)(json->in.p + json_at(json) - start);
-        x->prefix = mix(x->prefix, hash_message(span_of(start, n)));
+        x->prefix = chat_body_mix(x->prefix, chat_body_hash(span_of(start, n)));
         x->prefix_done = json_is(&role, SPAN("user"));
     }
     return 0;
@@ -305,7 +257,7 @@ static int read_limit(struct reading *x, struct span name, struct span raw_key, 
     *key = raw_key;
     if (!json_value(&ahead, value))
         return refuse_json(x);
-    return read_count(x, name, OUTPUT_TOKENS_MAX, &x->req->max_output_tokens);
+    return read_count(x, name, CHAT_OUTPUT_TOKENS_MAX, &x->req->max_output_tokens);
 }
 
 static int read_tools(struct reading *x) {
@@ -376,7 +328,7 @@ static int read_prompts(struct reading *x) {
         if (token.kind != JSON_ARRAY_END)
             return refuse(x, top_names[PROMPT], SPAN("Give tokens in `prompt` as numbers."));
     }
-    x->text_bytes += tokens * BYTES_PER_TOKEN;
+    x->text_bytes += tokens * CHAT_BYTES_PER_TOKEN;
     x->prompts = prompts ? prompts : 1;
     if (!prompts && !tokens)
         return refuse(x, top_names[PROMPT], SPAN("Give at least one text in `prompt`."));
@@ -399,7 +351,7 @@ static int read_prompt(struct reading *x) {
         rc = refuse(x, top_names[PROMPT],
                     SPAN("Give `prompt` as a string, an array of strings or of tokens."));
     if (rc == 0 && json_value(&ahead, &value))
-        x->prefix = hash_message(value);
+        x->prefix = chat_body_hash(value);
     return rc;
 }
 
@@ -501,8 +453,9 @@ int openai_read_request(enum openai_form form, struct span body, struct arena *a
     if (rc < 0)
         return rc;
     req->whole_only = (x.audio_container || x.best_of > 1) && !req->stream;
-    req->input_tokens_estimate = max_u64(x.text_bytes / BYTES_PER_TOKEN, 1);
-    req->prefix_hash = mix(mix(span_hash(req->model), x.prefix), span_hash(x.cache_key));
+    req->input_tokens_estimate = max_u64(x.text_bytes / CHAT_BYTES_PER_TOKEN, 1);
+    req->prefix_hash =
+        chat_body_mix(chat_body_mix(span_hash(req->model), x.prefix), span_hash(x.cache_key));
     return 0;
 }
 

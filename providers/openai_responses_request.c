@@ -3,19 +3,15 @@
  * same dialect. (pure)
  *
  * Owns:     nothing; spans point into the body, decoded things lie in the arena.
- * Promises: one pass over the body, a second over an `input` that holds reasoning of other makers. What is accepted is valid JSON with one model, something to
- *           answer, and no member twice that hedgerow reads or edits.
+ * Promises: one pass over the body, a second over an `input` that holds reasoning of other makers.
+ *           What is accepted is valid JSON with one model, something to answer, and no member twice
+ *           that hedgerow reads or edits.
  * Refuses:  the rest, with a sentence that says what to do; and background responses, whose polling
  *           is not relayed. Members that hedgerow has no use for are the provider's to judge. */
+#include "providers/chat_body.h"
 #include "providers/openai_chat.h"
 #include "providers/openai_responses.h"
 #include "providers/provider.h"
-
-/* As in the chat dialect: enough of a leading item to tell prompts apart, the rule of thumb for
- * English, and more than any model answers with. */
-#define PREFIX_ITEM_BYTES 4096
-#define BYTES_PER_TOKEN   4
-#define OUTPUT_TOKENS_MAX (UINT64_C(1) << 40)
 
 enum {
     MODEL,
@@ -80,34 +76,18 @@ static int refuse(struct reading *x, struct span param, struct span why) {
 }
 
 static int refuse_json(struct reading *x) {
-    return refuse(
-        x, SPAN(""),
-        arena_printf(x->arena, "The body is not valid JSON (%s at byte %zu): send one JSON object.",
-                     x->json.error ? x->json.error : "it ends too early", json_at(&x->json)));
+    return refuse(x, SPAN(""), chat_body_why_json(&x->json, x->arena));
 }
 
 static int refuse_memory(struct reading *x) {
-    refuse(x, SPAN(""), SPAN("There is no memory for this request; try again later."));
+    refuse(x, SPAN(""), chat_body_why_memory());
     return -FAIL_OVERLOAD;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t more) {
-    /* The odd constant of splitmix64: order matters, so that "ab","c" is not "a","bc". */
-    return (hash ^ more) * UINT64_C(0xbf58476d1ce4e5b9) + (hash >> 29);
-}
-
-static uint64_t hash_start(struct span text) {
-    return mix(span_hash(span_of(text.p, min_size(text.n, PREFIX_ITEM_BYTES))), text.n);
 }
 
 /* A string without escapes; one that is no string, or nothing after decoding, is {NULL,0}. */
 static struct span decoded(struct reading *x, const struct json_token *value) {
-    if (value->kind != JSON_STRING || !value->escaped)
-        return openai_responses_string(value);
-    char *text = arena_alloc(x->arena, value->raw.n);
-    /* A lone surrogate is in no name. */
-    long n = text ? json_decode(value->raw, false, text, value->raw.n) : -1;
-    return n > 0 ? span_of(text, (size_t)n) : span_of(NULL, 0);
+    struct span name;
+    return chat_body_name(value, x->arena, &name) && name.n ? name : span_of(NULL, 0);
 }
 
 static int read_model(struct reading *x) {
@@ -138,20 +118,7 @@ static bool is_text_key(const struct json_token *key) {
 
 /* Reads over a value of an item and counts its text. */
 static bool count_text(struct reading *x, bool text) {
-    struct json *json = &x->json;
-    struct json_token token;
-    unsigned depth = json->depth;
-    do {
-        json_next(json, &token);
-        if (token.kind == JSON_ERROR || token.kind == JSON_END)
-            return false;
-        if (token.kind == JSON_KEY)
-            text = is_text_key(&token);
-        else if (token.kind == JSON_STRING && text)
-            x->text_bytes += token.raw.n;
-        /* A key's value is still to come. */
-    } while (json->depth > depth || token.kind == JSON_KEY);
-    return true;
+    return chat_body_count(&x->json, text, is_text_key, &x->text_bytes);
 }
 
 /* Is an item with this type and encrypted_content reasoning that no backend of this dialect made? */
@@ -199,7 +166,7 @@ static int read_item(struct reading *x, const char *start) {
     x->notes->carried |= is_carried(&type, &sealed);
     if (!x->prefix_done) {
         size_t n = (size_t)(json->in.p + json_at(json) - start);
-        x->prefix = mix(x->prefix, hash_start(span_of(start, n)));
+        x->prefix = chat_body_mix(x->prefix, chat_body_hash(span_of(start, n)));
         x->prefix_done = role.kind == JSON_STRING && json_is(&role, SPAN("user"));
     }
     return 0;
@@ -236,7 +203,7 @@ static int read_input(struct reading *x) {
     case JSON_ARRAY: return read_items(x);
     case JSON_STRING:
         x->text_bytes += token.raw.n;
-        x->prefix = mix(x->prefix, hash_start(token.raw));
+        x->prefix = chat_body_mix(x->prefix, chat_body_hash(token.raw));
         x->input = true;
         return 0;
     case JSON_NULL: return 0;
@@ -273,7 +240,7 @@ static int read_limit(struct reading *x) {
     uint64_t *out = &x->req->max_output_tokens;
     if (value.kind == JSON_NULL)
         return 0;
-    if (value.kind != JSON_NUMBER || !span_u64(value.raw, OUTPUT_TOKENS_MAX, out) || !*out)
+    if (value.kind != JSON_NUMBER || !span_u64(value.raw, CHAT_OUTPUT_TOKENS_MAX, out) || !*out)
         return refuse(x, top_names[MAX_OUTPUT_TOKENS],
                       SPAN("Give `max_output_tokens` as a whole number from 1 on."));
     return 0;
@@ -424,10 +391,10 @@ int openai_responses_read_request(struct span body, struct arena *arena, struct 
     int rc = check_whole(&x);
     if (rc < 0)
         return rc;
-    req->input_tokens_estimate = max_u64(x.text_bytes / BYTES_PER_TOKEN, 1);
+    req->input_tokens_estimate = max_u64(x.text_bytes / CHAT_BYTES_PER_TOKEN, 1);
     /* Members stand in any order; the hash does not depend on it. */
-    uint64_t prefix = mix(span_hash(req->model), hash_start(x.instructions));
-    req->prefix_hash = mix(mix(prefix, x.prefix), span_hash(x.cache_key));
+    uint64_t prefix = chat_body_mix(span_hash(req->model), chat_body_hash(x.instructions));
+    req->prefix_hash = chat_body_mix(chat_body_mix(prefix, x.prefix), span_hash(x.cache_key));
     return 0;
 }
 

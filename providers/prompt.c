@@ -59,6 +59,13 @@ struct span chat_where(struct arena *arena, const struct chat_message *message,
                  : arena_printf(arena, "messages[%u]", message->at);
 }
 
+bool chat_lose_part(struct chat_losses *losses, struct arena *arena,
+                    const struct chat_message *message, const struct chat_part *part,
+                    struct span why) {
+    bool kept = !losses->lenient || losses->count < CHAT_LOSSES_MAX;
+    return chat_lose(losses, kept ? chat_where(arena, message, part) : span_of(NULL, 0), why);
+}
+
 /* --- building --- */
 
 void chat_prompt_init(struct chat_prompt *prompt) {
@@ -113,10 +120,36 @@ bool chat_add_word(struct chat_word **list, struct arena *arena, struct span raw
     if (!word)
         return false;
     word->text = raw;
-    while (*list)
-        list = &(*list)->next;
-    *list = word;
+    if (*list) {
+        (*list)->last->next = word;
+        (*list)->last = word;
+    } else {
+        *list = word;
+        word->last = word;
+    }
     return true;
+}
+
+bool chat_allow(struct chat_prompt *prompt, struct arena *arena, struct span name) {
+    CHECK(prompt->allowed_count < CHAT_ALLOWED_MAX);
+    if (!chat_add_word(&prompt->allowed, arena, name))
+        return false;
+    prompt->allowed_count++;
+    return true;
+}
+
+bool chat_needs_error_word(const struct chat_part *result) {
+    const struct chat_part *part = result->parts;
+    while (part && !part->text.n)
+        part = part->next;
+    return result->is_error && !(part && span_starts_nocase(part->text, SPAN("error")));
+}
+
+bool chat_is_allowed(const struct chat_prompt *prompt, struct span name) {
+    const struct chat_word *word = prompt->allowed;
+    while (word && !span_eq(word->text, name))
+        word = word->next;
+    return !prompt->allowed || word;
 }
 
 bool chat_add_extra(struct chat_prompt *prompt, struct arena *arena, struct span name,
@@ -233,4 +266,14 @@ void chat_write_joined(struct json_out *out, struct span raw, bool more) {
     if (more)
         json_out_string_part(out, SPAN("\\n\\n"), true);
     json_out_string_part(out, raw, true);
+}
+
+void chat_write_data_url(struct json_out *out, struct span key, const struct chat_part *part) {
+    json_out_key(out, key);
+    json_out_string_begin(out);
+    json_out_string_part(out, SPAN("data:"), true);
+    json_out_string_part(out, part->media_type, true);
+    json_out_string_part(out, SPAN(";base64,"), true);
+    json_out_string_part(out, part->data, true);
+    json_out_string_end(out);
 }

@@ -132,8 +132,12 @@ struct chat_extra {
 
 struct chat_word {
     struct chat_word *next;
-    struct span text; /* raw */
+    struct chat_word *last; /* of the list, in its first word: for chat_add_word alone */
+    struct span text;       /* raw */
 };
+/* Tools that one request may name as allowed: each tool is looked for among them. OpenAI takes 128
+ * tools in all. */
+#define CHAT_ALLOWED_MAX 256
 
 struct chat_prompt {
     struct chat_message *messages; /* in order; CHAT_SYSTEM turns where the client wrote them */
@@ -141,6 +145,7 @@ struct chat_prompt {
     enum chat_choose choose;
     struct span choose_name;
     struct chat_word *allowed; /* only these tools may be chosen (allowed_tools); NULL: all */
+    unsigned allowed_count;    /* at most CHAT_ALLOWED_MAX */
     enum chat_flag parallel_tools;
     uint64_t max_output_tokens; /* 0: not said */
     const char *max_output_name;
@@ -207,6 +212,10 @@ bool chat_lose(struct chat_losses *, struct span field, struct span why);
 bool chat_lose_extras(struct chat_losses *, const struct chat_prompt *);
 /* "messages[3].content[1]": where a part stands, for chat_lose; in the arena. */
 struct span chat_where(struct arena *, const struct chat_message *, const struct chat_part *);
+/* chat_lose of a part, or of the whole message when `part` is not among its parts. The place is made
+ * only while it would be kept: a message may be lost in a million pieces. */
+bool chat_lose_part(struct chat_losses *, struct arena *, const struct chat_message *,
+                    const struct chat_part *part, struct span why);
 
 /* How a request is to be written for one backend. */
 struct chat_spell {
@@ -226,6 +235,13 @@ struct chat_message *chat_add_message(struct chat_prompt *, struct arena *, enum
 struct chat_part *chat_add_part(struct chat_part **list, struct arena *, enum chat_part_kind);
 struct chat_tool *chat_add_tool(struct chat_prompt *, struct arena *);
 bool chat_add_word(struct chat_word **list, struct arena *, struct span raw);
+/* Adds a tool that may be chosen; not above CHAT_ALLOWED_MAX, which the reader refuses. */
+bool chat_allow(struct chat_prompt *, struct arena *, struct span name);
+/* A result of a call that failed, for APIs without a member that says so: must its text be told to be
+ * an error? Not when its first text says it already. */
+bool chat_needs_error_word(const struct chat_part *result);
+/* May the tool of that name be chosen? Where others cannot be forbidden they are not offered. */
+bool chat_is_allowed(const struct chat_prompt *, struct span name);
 bool chat_add_extra(struct chat_prompt *, struct arena *, struct span name, struct span value,
                     bool hint);
 /* A token's text without escapes, in place or in the arena. {NULL,0}: it would still need escapes
@@ -247,5 +263,7 @@ uint64_t chat_budget_of_effort(struct span effort);
 /* A piece of raw text for a JSON string: written between json_out_string_begin and _end; blank line
  * between pieces when `more`. For joined system texts. */
 void chat_write_joined(struct json_out *, struct span raw, bool more);
+/* A member whose value is the part's data as a data URL, what chat_data_url takes apart. */
+void chat_write_data_url(struct json_out *, struct span key, const struct chat_part *part);
 
 #endif

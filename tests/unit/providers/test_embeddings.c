@@ -114,7 +114,7 @@ TEST(a_full_memory_is_told) {
     memset(&d, 0, sizeof d);
     memory_init(&d.memory, 100, 0);
     arena_init(&d.arena, &d.memory);
-    EXPECT_EQ(read_request(&d, "{\"model\":\"m\",\"input\":\"a\"}"), -FAIL_OVERLOAD);
+    EXPECT_EQ(read_request(&d, "{\"model\":\"\\u006d\",\"input\":\"a\"}"), -FAIL_OVERLOAD);
     desk_fini(&d);
 }
 
@@ -214,7 +214,7 @@ TEST(half_an_answer) {
 
 static void expect_request(const char *path) {
     struct desk d;
-    size_t size;
+    size_t size = 0;
     char *bytes = test_file(path, &size);
     yyjson_doc *doc = yyjson_read(bytes, size, 0);
     yyjson_val *body = yyjson_obj_get(yyjson_doc_get_root(doc), "body");
