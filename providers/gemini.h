@@ -173,6 +173,9 @@ struct gemini_said {
     bool thought;             /* ... which of the two */
     struct span signature;    /* ... and its signature */
     struct gemini_kept *kept; /* merged members other than parts, the last of each */
+    /* merging: the call whose arguments are coming in pieces; no name: there is none */
+    struct gemini_said_tool call;
+    struct gemini_args call_args;
 };
 struct gemini_kept {
     struct gemini_kept *next;

@@ -3,8 +3,8 @@
  *
  *     {"text":"Hel"} {"text":"lo"} {"executableCode":{..}} -> {"text":"Hello"} {"executableCode":{..}}
  *
- * Promises: neighbouring text parts of one kind become one; every other part, and every member that
- *           is not known here, stays as it came; of what is said again (groundingMetadata,
+ * Promises: neighbouring text parts of one kind become one, and so do the pieces of a function call;
+ *           every other part, and every member that is not known here, stays as it came; of what is said again (groundingMetadata,
  *           safetyRatings, usageMetadata) the last one counts.
  * Refuses:  answers larger than ANSWER_MAX_BYTES: `full` is set. */
 #include "providers/gemini.h"
@@ -55,14 +55,92 @@ static bool is_text(struct span part, struct span *text, bool *thought, struct s
     return found;
 }
 
+static void keep_part(struct chat_writer *writer, struct gemini_said *said, struct span part) {
+    gemini_close_text(writer, said);
+    if (said->parts.n)
+        gemini_keep(writer, &said->parts, SPAN(","));
+    gemini_keep(writer, &said->parts, part);
+}
+
+static void write_member(struct json_out *out, struct span name, struct span raw) {
+    if (!raw.n)
+        return;
+    json_out_key(out, name);
+    json_out_escaped(out, raw);
+}
+
+/* The call whose arguments came in pieces becomes the part that would have come whole. */
+static void close_call(struct chat_writer *writer, struct gemini_said *said) {
+    struct json_out out;
+    if (!said->call.name.n)
+        return;
+    json_out_arena(&out, writer->arena, 256);
+    json_out_object(&out);
+    json_out_key(&out, SPAN("functionCall"));
+    json_out_object(&out);
+    write_member(&out, SPAN("id"), said->call.id);
+    write_member(&out, SPAN("name"), said->call.name);
+    json_out_key(&out, SPAN("args"));
+    gemini_args_write(&said->call_args, &out);
+    json_out_object_end(&out);
+    write_member(&out, SPAN("thoughtSignature"), said->call.signature);
+    json_out_object_end(&out);
+    said->call = (struct gemini_said_tool){.tool = 0};
+    said->call_args = (struct gemini_args){.root = NULL};
+    writer->full |= out.full;
+    if (!out.full)
+        keep_part(writer, said, json_out_span(&out));
+}
+
+/* A member's string in the arena; empty when there is none. */
+static struct span copied(struct chat_writer *writer, struct span object, struct span name) {
+    struct json_token value;
+    if (!gemini_find(object, name, &value) || value.kind != JSON_STRING || !value.raw.n)
+        return SPAN("");
+    struct span copy = arena_copy(writer->arena, value.raw);
+    writer->full |= !copy.p;
+    return copy;
+}
+
+/* A part of a call that comes in pieces (Vertex, partialArgs and willContinue): the first has the
+ * name, the last may be missing. False: it is none, and stays as it came. */
+static bool merge_call(struct chat_writer *writer, struct gemini_said *said, struct span part) {
+    struct json json;
+    struct json_token call, value, piece;
+    if (!gemini_find(part, SPAN("functionCall"), &call) || call.kind != JSON_OBJECT)
+        return false;
+    bool named = gemini_find(call.raw, SPAN("name"), &value) && value.kind == JSON_STRING;
+    bool more = gemini_find(call.raw, SPAN("willContinue"), &value) && gemini_true(&value);
+    bool pieces = gemini_find(call.raw, SPAN("partialArgs"), &value) && value.kind == JSON_ARRAY;
+    if (named)
+        close_call(writer, said);
+    if (named && !more && !pieces)
+        return false;
+    if (named)
+        said->call = (struct gemini_said_tool){
+            .id = copied(writer, call.raw, SPAN("id")),
+            .name = copied(writer, call.raw, SPAN("name")),
+            .signature = copied(writer, part, SPAN("thoughtSignature")),
+        };
+    if (!said->call.name.n)
+        return true; /* the end of a call that has ended */
+    if (pieces) {
+        gemini_open(&json, value.raw);
+        while (gemini_item(&json, &piece))
+            if (!gemini_args_add(&said->call_args, writer->arena, gemini_text(&piece)))
+                break; /* the reader has said what is wrong with it */
+    }
+    if (!more)
+        close_call(writer, said);
+    return true;
+}
+
 static void merge_part(struct chat_writer *writer, struct gemini_said *said, struct span part) {
     struct span text, signature;
     bool thought;
     if (!is_text(part, &text, &thought, &signature)) {
-        gemini_close_text(writer, said);
-        if (said->parts.n)
-            gemini_keep(writer, &said->parts, SPAN(","));
-        gemini_keep(writer, &said->parts, part);
+        if (!merge_call(writer, said, part))
+            keep_part(writer, said, part);
         return;
     }
     /* A signature closes what it signs. */
@@ -148,6 +226,7 @@ void gemini_write_merged(struct chat_writer *writer, struct json_out *out) {
         struct gemini_said *said = &own->said[i];
         if (!said->seen)
             continue;
+        close_call(writer, said);
         gemini_close_text(writer, said);
         json_out_object(out);
         json_out_key(out, SPAN("content"));
