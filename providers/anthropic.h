@@ -9,6 +9,7 @@
  *   anthropic_turns.c        ... the turns and blocks of it
  *   anthropic_knobs.c        ... tools, sampling, reasoning
  *   anthropic_read.c         a provider's events and bodies -> canonical events
+ *   anthropic_usage.c        ... why the answer ended, and what it cost
  *   anthropic_say.c          canonical events -> content blocks, for both writers
  *   anthropic_write.c        ... -> a client's stream
  *   anthropic_body.c         ... -> a client's whole body
@@ -43,6 +44,9 @@
  * -EINVAL with a sentence in *why. */
 int anthropic_target(const struct provider *, enum provider_service service, struct span model,
                      struct arena *arena, struct provider_target *out, struct span *why);
+/* provider_kind.pass: behind PREFIX/v1, with or without /v1 in the prefix. */
+int anthropic_pass(const struct provider *, struct arena *arena, struct provider_target *out,
+                   struct span *why);
 /* provider_kind.classify: statuses as everywhere, 529, and the 400s whose text says that it is money
  * or policy (anthropic_errors.def). */
 void anthropic_classify(const struct provider *, const struct http_head *head, struct span body,
@@ -135,6 +139,7 @@ struct anthropic_spelling {
 bool anthropic_lose(struct anthropic_spelling *, struct span field, const char *why);
 /* Looks through the turns for what cannot be said and how they begin and end. False: give up. */
 bool anthropic_plan_turns(struct anthropic_spelling *);
+/* The members `system` and `messages`, as planned. */
 void anthropic_write_system(const struct anthropic_spelling *);
 void anthropic_write_turns(const struct anthropic_spelling *);
 /* "cache_control":{...} of a mark that is set. */
@@ -158,6 +163,7 @@ void anthropic_take_usage(struct anthropic_usage *, struct span object);
 
 /* --- errors --- */
 
+/* As dialect.read_error, write_error and write_error_event. */
 void anthropic_read_error(struct span body, struct chat_error *error);
 /* What an error inside an answer means; never FAIL_NONE. */
 enum fail anthropic_error_fail(const struct chat_error *error);

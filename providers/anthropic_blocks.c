@@ -53,8 +53,8 @@ static const struct span member_names[MEMBER_COUNT] = {
 struct block {
     struct json_token values[MEMBER_COUNT]; /* kind JSON_ERROR: not there; containers: raw = all */
     struct span text;                       /* the block's JSON */
-    struct span other, other_value;         /* a member that we do not know, and its value */
     struct span where;                      /* "messages[1].content[0]" */
+    bool others;                            /* it has members that we do not know */
 };
 
 static struct span member_of(const struct block *block, const char *member, struct arena *arena) {
@@ -88,10 +88,7 @@ static bool collect(struct block *block, struct span text) {
             value.raw = whole;
         if (member < MEMBER_COUNT && value.kind != JSON_NULL)
             block->values[member] = value;
-        else if (member == MEMBER_COUNT && value.kind != JSON_NULL && value.kind != JSON_FALSE) {
-            block->other = key.raw;
-            block->other_value = whole;
-        }
+        block->others |= member == MEMBER_COUNT;
     }
     return block->values[TYPE].kind == JSON_STRING;
 }
@@ -252,6 +249,27 @@ static int read_typed(struct anthropic_prompting *x, const struct block *block, 
     return add_extra(x, block->where, block->text);
 }
 
+/* Members that we do not know, but for those that say nothing. */
+static int read_others(struct anthropic_prompting *x, const struct block *block) {
+    struct json json;
+    struct json_token key, value;
+    struct span whole;
+    json_init(&json, block->text);
+    json_next(&json, &key);
+    while (json_next(&json, &key) == JSON_KEY && anthropic_value(&json, &value, &whole)) {
+        if (anthropic_member(&key, member_names, MEMBER_COUNT) < MEMBER_COUNT ||
+            value.kind == JSON_NULL || value.kind == JSON_FALSE)
+            continue;
+        int rc = add_extra(x,
+                           arena_printf(x->arena, "%.*s.%.*s", (int)block->where.n, block->where.p,
+                                        (int)min_size(key.raw.n, 64), key.raw.p),
+                           whole);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 /* Citations in the history tell where a text came from; as a wish ({"enabled":true}, of documents)
  * they change the answer. */
 static int read_rest(struct anthropic_prompting *x, const struct block *block,
@@ -266,12 +284,7 @@ static int read_rest(struct anthropic_prompting *x, const struct block *block,
         if (rc < 0)
             return rc;
     }
-    if (!block->other.n)
-        return 0;
-    return add_extra(x,
-                     arena_printf(x->arena, "%.*s.%.*s", (int)block->where.n, block->where.p,
-                                  (int)block->other.n, block->other.p),
-                     block->other_value);
+    return block->others ? read_others(x, block) : 0;
 }
 
 static int read_block(struct anthropic_prompting *x, struct block *block, struct target *to) {
@@ -303,7 +316,7 @@ static int read_array(struct anthropic_prompting *x, struct span array, struct s
     json_next(&json, &token);
     for (;; count++) {
         struct json ahead = json;
-        struct block block = {.other = {NULL, 0}};
+        struct block block = {.others = false};
         struct span text;
         if (json_next(&ahead, &token) == JSON_ARRAY_END)
             return 0;

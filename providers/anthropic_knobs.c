@@ -32,13 +32,6 @@ static void write_type(struct json_out *out, struct span type) {
 
 /* --- tools --- */
 
-static bool is_allowed(const struct chat_prompt *prompt, struct span name) {
-    const struct chat_word *word = prompt->allowed;
-    while (word && !span_eq(word->text, name))
-        word = word->next;
-    return !prompt->allowed || word;
-}
-
 /* Tools that Anthropic runs have a date for a version: web_search_20250305. Others' have none. */
 static bool is_own_hosted(struct span type) {
     if (type.n < 10 || type.p[type.n - 9] != '_')
@@ -123,7 +116,7 @@ bool anthropic_write_tools(struct anthropic_spelling *x) {
         if (fault && !anthropic_lose(x, where, fault))
             return false;
         /* To allow only some is to give only those. */
-        if (fault || !is_allowed(x->prompt, tool->name))
+        if (fault || !chat_is_allowed(x->prompt, tool->name))
             continue;
         if (!x->tools) {
             json_out_key(x->out, SPAN("tools"));

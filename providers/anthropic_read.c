@@ -81,49 +81,7 @@ static struct span string_of(struct span object, struct span name) {
     return json_find(object, &name, 1, &token) ? anthropic_string(&token) : span_of(NULL, 0);
 }
 
-static bool is_object(struct span json_text) { return json_text.n && json_text.p[0] == '{'; }
-
-enum chat_finish anthropic_finish(struct span stop_reason) {
-    static const struct {
-        struct span reason;
-        enum chat_finish finish;
-    } rows[] = {
-        {SPAN_CONST("max_tokens"), CHAT_FINISH_LENGTH},
-        {SPAN_CONST("model_context_window_exceeded"), CHAT_FINISH_LENGTH},
-        {SPAN_CONST("tool_use"), CHAT_FINISH_TOOL_CALLS},
-        {SPAN_CONST("refusal"), CHAT_FINISH_CONTENT_FILTER},
-    };
-    for (unsigned i = 0; i < countof(rows); i++)
-        if (span_eq(stop_reason, rows[i].reason))
-            return rows[i].finish;
-    return CHAT_FINISH_STOP; /* end_turn, stop_sequence, pause_turn, and what may come */
-}
-
 /* --- usage --- */
-
-void anthropic_take_usage(struct anthropic_usage *usage, struct span object) {
-    static const struct span thinking[] = {SPAN_CONST("output_tokens_details"),
-                                           SPAN_CONST("thinking_tokens")};
-    const struct {
-        struct span name;
-        uint64_t *out;
-    } rows[] = {
-        {SPAN("input_tokens"), &usage->input},
-        {SPAN("cache_read_input_tokens"), &usage->cache_read},
-        {SPAN("cache_creation_input_tokens"), &usage->cache_write},
-        {SPAN("output_tokens"), &usage->output},
-    };
-    struct json_token token;
-    if (!is_object(object))
-        return;
-    usage->known = true;
-    /* Each message says totals: they are taken, not added. */
-    for (unsigned i = 0; i < countof(rows); i++)
-        if (json_find(object, &rows[i].name, 1, &token) && token.kind == JSON_NUMBER)
-            span_u64(token.raw, UINT64_MAX / 8, rows[i].out);
-    if (json_find(object, thinking, countof(thinking), &token) && token.kind == JSON_NUMBER)
-        span_u64(token.raw, UINT64_MAX / 8, &usage->thinking);
-}
 
 static void take_usage(struct event *x, struct span object) {
     struct anthropic_usage *usage = &x->own->usage;
@@ -348,6 +306,12 @@ static void read_message_start(struct event *x) {
     struct json_token token;
     if (json_find(x->message, usage_path, countof(usage_path), &token))
         take_usage(x, token.raw);
+    /* A client that was told half a call cannot be told to forget it. */
+    for (unsigned i = 0; i < x->own->open_count; i++)
+        if (x->own->open[i].kind == OPEN_TOOL && x->own->open[i].arguments) {
+            give_error(x, FAIL_BAD_EVENT, SPAN("the message began anew inside a tool call"));
+            return;
+        }
     end_tools(x); /* of a message that was given up */
     x->own->open_count = 0;
     read_identity(x, x->message);

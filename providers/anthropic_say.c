@@ -114,6 +114,7 @@ static struct anthropic_block *block_new(struct chat_writer *writer,
         return NULL;
     }
     block->kind = kind;
+    CHECK(!own->blocks || own->last);
     if (own->blocks)
         own->last->next = block;
     else

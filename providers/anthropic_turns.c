@@ -93,7 +93,7 @@ static bool lose_parts(struct anthropic_spelling *x, const struct chat_message *
     for (const struct chat_part *part = list; part; part = part->next) {
         const char *why;
         if (fate_of(x, message->role, part, &why) == LOSE &&
-            !anthropic_lose(x, chat_where(x->arena, message, top ? top : part), why))
+            !chat_lose_part(x->spell->losses, x->arena, message, top ? top : part, span_str(why)))
             return false;
         if (part->parts && !lose_parts(x, message, part->parts, part))
             return false;
@@ -118,7 +118,7 @@ static void survey(struct anthropic_spelling *x, const struct chat_message **tai
     bool calls = false, thinks = false;
     *tail = NULL;
     x->has_user = false;
-    for (const struct chat_message *m = x->prompt->messages; m != x->end; m = m->next) {
+    for (const struct chat_message *m = x->prompt->messages; m && m != x->end; m = m->next) {
         if (!says_something(x, m))
             continue;
         x->has_user |= !is_assistant(m);
@@ -342,7 +342,7 @@ static void write_placeholder(struct json_out *out) {
 /* The first turn from `m` on that says something; x->end: none does. */
 static const struct chat_message *next_said(const struct anthropic_spelling *x,
                                             const struct chat_message *m) {
-    while (m != x->end && !says_something(x, m))
+    while (m && m != x->end && !says_something(x, m))
         m = m->next;
     return m;
 }

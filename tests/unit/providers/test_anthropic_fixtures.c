@@ -178,10 +178,31 @@ static void expect_rewritten(struct tape *t, const struct answer *want) {
     tape_free(again);
 }
 
+static bool is_json(const char *text) { return same_json(text, strlen(text), text, strlen(text)); }
+
+/* Did the message begin anew inside a tool call, half of which its reader knows already? */
+static bool is_spliced(struct span stream, const struct answer *want) {
+    struct span mark = SPAN("\"type\":\"message_start\"");
+    size_t first = span_search(stream, mark);
+    bool twice =
+        first < stream.n && span_search(span_from(stream, first + 1), mark) < stream.n - first - 1;
+    for (unsigned i = 0; i < want->call_count; i++)
+        if (twice && !is_json(want->calls[i].input))
+            return true;
+    return false;
+}
+
 static void run_stream(struct span stream, bool named) {
     struct answer *want = answer_of_stream(stream.p, stream.n);
     struct tape *t = tape_new();
     tape_stream(t, stream, stream.n);
+    if (is_spliced(stream, want)) {
+        EXPECT_EQ(t->error, FAIL_BAD_EVENT);
+        EXPECT(span_search(json_out_span(&t->relayed), SPAN("message_stop")) == t->relayed.n);
+        free(want);
+        tape_free(t);
+        return;
+    }
     EXPECT_EQ(t->error, FAIL_NONE);
     EXPECT(want->stopped);
 
@@ -204,8 +225,7 @@ static void run_stream(struct span stream, bool named) {
     struct span body = tape_body(t, &t->body);
     struct answer *collected = answer_of_body(body.p, body.n);
     for (unsigned i = 0; i < want->call_count; i++)
-        if (!same_json(want->calls[i].input, strlen(want->calls[i].input), want->calls[i].input,
-                       strlen(want->calls[i].input)))
+        if (!is_json(want->calls[i].input))
             strcpy(want->calls[i].input, "{}"); /* half an input has no whole form */
     expect_same_answer(collected, want);
     expect_pieces(stream, bench_text(&t->log), bench_text(&t->streamed));

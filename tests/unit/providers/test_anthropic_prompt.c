@@ -317,6 +317,19 @@ TEST(what_is_lost_is_said) {
     }
 }
 
+TEST(every_unknown_member_of_a_block_is_said) {
+    struct written *w = again(
+        "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"moon\":1,\"text\":"
+        "\"Hi\",\"sun\":2,\"dark\":false,\"void\":null}]}]",
+        OLD, 0, true);
+    EXPECT_EQ(w->rc, 0);
+    EXPECT_EQ(w->losses.count, 2);
+    EXPECT_BYTES(w->losses.names[0].p, w->losses.names[0].n, "messages[0].content[0].moon");
+    EXPECT_BYTES(w->losses.names[1].p, w->losses.names[1].n, "messages[0].content[0].sun");
+    EXPECT_JSON(json_out_span(&w->out), SPAN(BEGIN M_OUT "}"));
+    written_free(w);
+}
+
 TEST(small_limits_leave_no_room_to_think) {
     struct written *w = again("\"max_tokens\":1024," M
                               ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}",

@@ -99,9 +99,18 @@ TEST(events) {
           "{"
           "\"input_tokens\":20}}}",
           TOOL(0, "b"), INPUT(0, "{}"), CLOSE(0), STOP("tool_use"), END},
-         STARTED " call0(a,f) args0({\\\"x) call1(b,f) args1({}) finish(tool_calls) "
+         STARTED " call0(a,f) args0({\\\"x) error(bad_event,the message began anew inside a tool "
+                 "call)",
+         "AAADDDDDD"},
+        {"a second message_start behind a whole call",
+         {START, TOOL(0, "a"), INPUT(0, "{}"), CLOSE(0),
+          "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_2\",\"model\":\"other\",\"usage\":"
+          "{"
+          "\"input_tokens\":20}}}",
+          TOOL(0, "b"), INPUT(0, "{}"), CLOSE(0), STOP("tool_use"), END},
+         STARTED " call0(a,f) args0({}) call1(b,f) args1({}) finish(tool_calls) "
                  "usage(27,7,4,3,0) done",
-         "AAAAAAAAD"},
+         "AAAAAAAAAD"},
         {"its indexes are not those of the first",
          {START, TOOL(0, "a"), START, INPUT(0, "{}"), TEXT(1, "b"), STOP("end_turn"), END},
          STARTED " call0(a,f) args0({}) text(b) finish(stop) " USAGE " done",
