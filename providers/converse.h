@@ -129,6 +129,7 @@ struct converse_write {
     } reason;
 };
 
+/* `field` cannot be said, with a static reason. True: go on without it; false: give up. */
 bool converse_lose(struct converse_write *, struct span field, const char *why);
 /* Memory is used up: says so, and returns false. */
 bool converse_full(struct converse_write *);

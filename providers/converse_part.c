@@ -139,7 +139,7 @@ bool converse_judge_part(struct converse_write *w, const struct chat_message *m,
     if (why) {
         /* The turn that a call stands in is not the same without it: it is written as it can be. */
         *take = part->kind == CHAT_PART_TOOL_CALL;
-        return converse_lose(w, chat_where(w->arena, m, part), why);
+        return chat_lose_part(w->spell->losses, w->arena, m, part, span_str(why));
     }
     if (part->kind == CHAT_PART_TEXT || part->kind == CHAT_PART_REFUSAL)
         *take = !chat_is_blank(part->text);
@@ -224,6 +224,14 @@ static bool write_source(struct converse_write *w, const struct chat_part *part)
     return ok;
 }
 
+/* --- texts --- */
+
+static void write_text(struct converse_write *w, struct span raw) {
+    json_out_object(w->out);
+    converse_write_text(w->out, SPAN("text"), raw);
+    json_out_object_end(w->out);
+}
+
 /* --- tool calls and results --- */
 
 /* ToolUseId of the service model: dots and colons, too. Kimi makes its ids of them, and wants them
@@ -276,11 +284,14 @@ static bool write_call(struct converse_write *w, const struct chat_part *part) {
 
 static bool write_result(struct converse_write *w, const struct chat_message *m,
                          const struct chat_part *result) {
+    bool status = w->claude || w->nova; /* other families answer 400 to it */
     converse_open_block(w->out, SPAN("toolResult"));
     if (!write_id(w, result->id))
         return false;
     json_out_key(w->out, SPAN("content"));
     json_out_array(w->out);
+    if (!status && chat_needs_error_word(result))
+        write_text(w, SPAN("Error:"));
     for (const struct chat_part *part = result->parts; part; part = part->next) {
         bool take;
         if (!converse_judge_part(w, m, part, &take))
@@ -291,21 +302,14 @@ static bool write_result(struct converse_write *w, const struct chat_message *m,
             return false;
     }
     json_out_array_end(w->out);
-    /* Other families answer 400 to it; the text says that it failed. */
-    if (result->is_error && (w->claude || w->nova))
+    if (result->is_error && status)
         converse_write_text(w->out, SPAN("status"), SPAN("error"));
     json_out_object_end(w->out);
     json_out_object_end(w->out);
     return true;
 }
 
-/* --- texts and reasoning --- */
-
-static void write_text(struct converse_write *w, struct span raw) {
-    json_out_object(w->out);
-    converse_write_text(w->out, SPAN("text"), raw);
-    json_out_object_end(w->out);
-}
+/* --- reasoning --- */
 
 static void write_reasoning(struct converse_write *w, const struct chat_part *part) {
     converse_open_block(w->out, SPAN("reasoningContent"));

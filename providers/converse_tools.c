@@ -7,13 +7,6 @@
 
 #define EMPTY_SCHEMA SPAN("{\"type\":\"object\",\"properties\":{}}")
 
-static bool is_allowed(const struct chat_prompt *prompt, struct span name) {
-    const struct chat_word *word = prompt->allowed;
-    while (word && !span_eq(word->text, name))
-        word = word->next;
-    return !prompt->allowed || word;
-}
-
 /* May the tool be written? False: give up. */
 static bool judge_tool(struct converse_write *w, const struct chat_tool *tool, unsigned index,
                        bool *take) {
@@ -22,7 +15,7 @@ static bool judge_tool(struct converse_write *w, const struct chat_tool *tool, u
         : tool->custom ? "Bedrock's tools take JSON; give it parameters"
         : !chat_is_tool_name(tool->name) ? "Bedrock takes names of 1 to 64 letters, digits, _ and -"
                                          : NULL;
-    *take = !why && is_allowed(w->prompt, tool->name);
+    *take = !why && chat_is_allowed(w->prompt, tool->name);
     return !why || converse_lose(w, arena_printf(w->arena, "tools[%u]", index), why);
 }
 

@@ -102,7 +102,8 @@ static bool write_system(struct converse_write *w) {
         for (const struct chat_part *part = m->parts; m->role == CHAT_SYSTEM && part;
              part = part->next) {
             if (part->kind != CHAT_PART_TEXT) {
-                if (!converse_lose(w, chat_where(w->arena, m, part), "system turns are text only"))
+                if (!chat_lose_part(w->spell->losses, w->arena, m, part,
+                                    SPAN("system turns are text only")))
                     return false;
                 continue;
             }

@@ -160,7 +160,7 @@ static int read_image(struct openai_turn *t, const struct span *values, unsigned
 
 static int read_audio(struct openai_turn *t, const struct span *values, unsigned index,
                       struct chat_part *part) {
-    struct span format;
+    struct span format = SPAN("");
     part->kind = CHAT_PART_AUDIO;
     int rc = openai_prompt_plain(t->x, values[P_DATA],
                                  openai_turn_at_element(t, "content", index, ".input_audio.data"),

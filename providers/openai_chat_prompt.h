@@ -79,8 +79,10 @@ int openai_turn_thought(struct openai_turn *, struct span element, unsigned inde
 
 /* --- parts of the reading --- */
 
+/* All return 0, or as read_prompt does. The array `messages` as turns. */
 int openai_prompt_messages(struct openai_prompt *, struct span messages);
-/* Empty spans: the members were not there. */
+/* `tools` and the deprecated `functions`; then `tool_choice`, or the deprecated `function_call`. Empty
+ * spans: the members were not there. */
 int openai_prompt_tools(struct openai_prompt *, struct span tools, struct span functions);
 int openai_prompt_choice(struct openai_prompt *, struct span tool_choice,
                          struct span function_call);

@@ -24,7 +24,7 @@ static void write_word(struct json_out *out, struct span key, struct span raw) {
 
 static bool lose_part(struct openai_spell *x, const struct chat_message *message,
                       const struct chat_part *part, const char *why) {
-    return openai_spell_lose(x, chat_where(x->arena, message, part), why);
+    return chat_lose_part(x->spell->losses, x->arena, message, part, span_str(why));
 }
 
 static void write_call_id(struct openai_spell *x, struct span key, struct span id) {
@@ -47,16 +47,6 @@ static void write_text(struct json_out *out, struct span raw) {
     json_out_object_end(out);
 }
 
-static void write_data_url(struct json_out *out, struct span key, const struct chat_part *part) {
-    json_out_key(out, key);
-    json_out_string_begin(out);
-    json_out_string_part(out, SPAN("data:"), true);
-    json_out_string_part(out, part->media_type, true);
-    json_out_string_part(out, SPAN(";base64,"), true);
-    json_out_string_part(out, part->data, true);
-    json_out_string_end(out);
-}
-
 static bool write_image(struct openai_spell *x, const struct chat_message *message,
                         const struct chat_part *part) {
     struct json_out *out = x->out;
@@ -69,7 +59,7 @@ static bool write_image(struct openai_spell *x, const struct chat_message *messa
     if (part->url.n)
         write_word(out, SPAN("url"), part->url);
     else
-        write_data_url(out, SPAN("url"), part);
+        chat_write_data_url(out, SPAN("url"), part);
     if (part->detail.n)
         write_word(out, SPAN("detail"), part->detail);
     json_out_object_end(out);
@@ -92,7 +82,7 @@ static bool write_document(struct openai_spell *x, const struct chat_message *me
                part->name.n ? part->name
                : pdf        ? SPAN("document.pdf")
                             : SPAN("document"));
-    write_data_url(out, SPAN("file_data"), part);
+    chat_write_data_url(out, SPAN("file_data"), part);
     json_out_object_end(out);
     json_out_object_end(out);
     return true;
@@ -309,16 +299,6 @@ static bool write_assistant(struct openai_spell *x, const struct chat_message *m
 
 /* --- results --- */
 
-/* There is no member that says so; a text that says it already is left alone. */
-static struct span error_prefix(const struct chat_part *result) {
-    const struct chat_part *part = result->parts;
-    while (part && !is_text(part))
-        part = part->next;
-    if (!result->is_error || (part && span_starts_nocase(part->text, SPAN("error"))))
-        return SPAN("");
-    return SPAN("Error: ");
-}
-
 static void write_result(struct openai_spell *x, const struct chat_part *result,
                          const struct chat_message *message, bool *media) {
     bool text = false, other = false;
@@ -329,9 +309,11 @@ static void write_result(struct openai_spell *x, const struct chat_part *result,
     message_begin(x, message, SPAN("tool"));
     write_call_id(x, SPAN("tool_call_id"), result->id);
     if (other && !text)
-        write_word(x->out, SPAN("content"), SPAN("The result is in the next user message."));
+        write_word(x->out, SPAN("content"),
+                   result->is_error ? SPAN("Error: what came of it is in the next user message.")
+                                    : SPAN("The result is in the next user message."));
     else
-        write_texts(x, result->parts, error_prefix(result));
+        write_texts(x, result->parts, chat_needs_error_word(result) ? SPAN("Error: ") : SPAN(""));
     json_out_object_end(x->out);
     *media |= other;
 }

@@ -41,15 +41,6 @@ static void write_value(struct json_out *out, struct span key, struct span json)
 
 /* --- tools --- */
 
-static bool is_allowed(const struct chat_prompt *prompt, const struct chat_tool *tool) {
-    const struct chat_word *word = prompt->allowed;
-    if (!word || tool->hosted.n)
-        return true;
-    while (word && !span_eq(word->text, tool->name))
-        word = word->next;
-    return word != NULL;
-}
-
 static void write_tool(const struct chat_tool *tool, struct json_out *out) {
     struct span type = tool->custom ? SPAN("custom") : SPAN("function");
     json_out_object(out);
@@ -81,7 +72,7 @@ static bool write_tools(struct openai_spell *x) {
                 return false;
             continue;
         }
-        if (!is_allowed(prompt, tool))
+        if (!chat_is_allowed(prompt, tool->name))
             continue;
         if (!x->tools++) {
             json_out_key(x->out, SPAN("tools"));

@@ -178,7 +178,9 @@ static int read_allowed(struct openai_prompt *x, struct span text) {
         rc = read_name(x, element, SPAN("tool_choice.allowed_tools.tools"), &name);
         if (rc < 0)
             return rc;
-        if (!chat_add_word(&x->prompt->allowed, x->arena, name))
+        if (x->prompt->allowed_count == CHAT_ALLOWED_MAX)
+            return openai_prompt_refuse(x, others.where, "name fewer tools; 256 are allowed");
+        if (!chat_allow(x->prompt, x->arena, name))
             return openai_prompt_memory(x);
     }
     return 0;

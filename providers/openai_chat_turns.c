@@ -9,6 +9,7 @@
  * Owns:     nothing; texts stay in the body, what had to be decoded is in the arena.
  * Promises: arguments of calls are JSON objects; calls and results have ids.
  * Refuses:  what has no canonical form: stored audio, unknown roles. */
+#include "core/limits.h"
 #include "providers/openai_chat_prompt.h"
 
 enum {
@@ -238,14 +239,20 @@ static int read_function_call(struct openai_turn *t) {
 
 /* Through OpenRouter the signature of a Gemini call comes as encrypted reasoning with its id. */
 static void give_signatures(struct chat_message *message) {
+    /* As many as an answer has calls: each call is looked for among them. */
+    const struct chat_part *sealed[TOOL_CALLS_MAX];
+    unsigned count = 0;
+    for (const struct chat_part *part = message->parts; part; part = part->next)
+        if (part->kind == CHAT_PART_REDACTED && part->signer == CHAT_SIGNER_GOOGLE && part->id.n &&
+            count < TOOL_CALLS_MAX)
+            sealed[count++] = part;
     for (struct chat_part *call = message->parts; call; call = call->next) {
         if (call->kind != CHAT_PART_TOOL_CALL || call->signature.n)
             continue;
-        for (const struct chat_part *part = message->parts; part; part = part->next) {
-            if (part->kind != CHAT_PART_REDACTED || part->signer != CHAT_SIGNER_GOOGLE ||
-                !part->id.n || !span_eq(part->id, call->id))
+        for (unsigned i = 0; i < count; i++) {
+            if (!span_eq(sealed[i]->id, call->id))
                 continue;
-            call->signature = part->data;
+            call->signature = sealed[i]->data;
             call->signer = CHAT_SIGNER_GOOGLE;
         }
     }
@@ -304,9 +311,7 @@ static int read_said(struct openai_turn *t) {
 
 /* A mark on the message stands behind its last part. */
 static int read_mark(struct openai_turn *t) {
-    struct chat_part *last = t->message->parts;
-    while (last && last->next)
-        last = last->next;
+    struct chat_part *last = t->message->parts ? t->message->parts->last : NULL;
     return last
                ? openai_prompt_cache(t->x, t->values[CACHE_CONTROL], &last->cache, &last->cache_ttl)
                : 0;

@@ -343,6 +343,11 @@ static void write_proof(struct chat_writer *writer, const struct chat_event *eve
     write_role(writer, event, out);
     if (event->of_tool) {
         tool_begin(writer, event, out);
+        /* Some clients do not take a piece of a call without its function. */
+        json_out_key(out, SPAN("function"));
+        json_out_object(out);
+        write_member(out, SPAN("arguments"), SPAN(""));
+        json_out_object_end(out);
         openai_write_thought_signature(event->text, out);
         tool_end(writer, out);
         return;

@@ -61,6 +61,7 @@ struct openai_responses_prompting {
     struct arena *arena;
     struct chat_prompt *prompt;
     struct span *why, *param;
+    bool calls; /* the turn that was begun last holds calls */
 };
 /* Says what is wrong; returns -FAIL_BAD_REQUEST. */
 int openai_responses_refuse(struct openai_responses_prompting *, struct span param,
@@ -152,6 +153,7 @@ void openai_responses_output(struct openai_responses_read *, struct span json);
 /* A content part or a summary. */
 struct openai_responses_part {
     struct openai_responses_part *next;
+    unsigned index; /* among the item's */
     bool refusal;
     bool closed;
     struct chat_text text;
@@ -185,6 +187,7 @@ struct openai_responses_writing {
     struct span name;                               /* what all ids are made of */
     struct chat_text merged;                        /* the provider's own response object */
     struct openai_responses_kept *kept, *last_kept; /* the provider's own items */
+    unsigned kept_count;                            /* at most RESPONSE_ITEMS_MAX */
 };
 
 /* A provider's output item, for a terminal event that forgets its output. */
@@ -202,6 +205,7 @@ void openai_responses_write_item(struct chat_writer *, const struct openai_respo
 /* Writes the item's id. */
 void openai_responses_write_id(struct chat_writer *, const struct openai_responses_said *,
                                struct json_out *out);
+/* Writes a content part, or a part of a summary; `begun`: with an empty text. */
 void openai_responses_write_part(const struct openai_responses_part *, bool reasoning, bool begun,
                                  struct json_out *out);
 /* Writes the response object; `begun`: in progress, without output. */

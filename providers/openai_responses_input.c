@@ -228,13 +228,6 @@ static int read_content(struct openai_responses_prompting *x, struct chat_part *
 
 /* --- items --- */
 
-static bool holds_call(const struct chat_message *turn) {
-    for (const struct chat_part *part = turn->parts; part; part = part->next)
-        if (part->kind == CHAT_PART_TOOL_CALL)
-            return true;
-    return false;
-}
-
 /* The last turn, if it is of this role. */
 static struct chat_message *last_turn(const struct openai_responses_prompting *x,
                                       enum chat_role role) {
@@ -247,6 +240,7 @@ static struct chat_message *new_turn(struct openai_responses_prompting *x, enum 
     struct chat_message *turn = chat_add_message(x->prompt, x->arena, role);
     if (turn)
         turn->at = at;
+    x->calls = false;
     return turn;
 }
 
@@ -275,7 +269,7 @@ static int read_message(struct openai_responses_prompting *x, const struct json_
     /* A message behind reasoning or calls is of the same answer; two plain ones are two turns. */
     struct chat_message *turn = last_turn(x, roles[i].role);
     bool joins = turn && turn->role == CHAT_ASSISTANT && turn->parts &&
-                 (holds_call(turn) || turn->parts->last->kind == CHAT_PART_REASONING ||
+                 (x->calls || turn->parts->last->kind == CHAT_PART_REASONING ||
                   turn->parts->last->kind == CHAT_PART_REDACTED);
     if (!joins)
         turn = new_turn(x, roles[i].role, at.item);
@@ -319,6 +313,7 @@ static int read_call(struct openai_responses_prompting *x, const struct json_tok
         turn ? chat_add_part(&turn->parts, x->arena, CHAT_PART_TOOL_CALL) : NULL;
     if (!part)
         return openai_responses_refuse_memory(x);
+    x->calls = true;
     part->id = chat_plain(&members[CALL_ID], x->arena);
     part->name = chat_plain(&members[NAME], x->arena);
     part->custom = custom;

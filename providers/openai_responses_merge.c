@@ -6,7 +6,8 @@
  *
  * Owns:     nothing; copies are in the writer's arena.
  * Promises: what the provider said goes to the client byte by byte.
- * Refuses:  bodies larger than ANSWER_MAX_BYTES: `full` is set. */
+ * Refuses:  bodies larger than ANSWER_MAX_BYTES, and more than RESPONSE_ITEMS_MAX items: `full` is
+ *           set. */
 #include "providers/openai_chat.h"
 #include "providers/openai_responses.h"
 
@@ -19,7 +20,8 @@ static const struct span member_names[MEMBER_COUNT] = {
 
 static void keep_item(struct chat_writer *writer, struct span json, uint64_t index) {
     struct openai_responses_writing *own = writer->own;
-    struct openai_responses_kept *kept = arena_zalloc(writer->arena, sizeof *kept);
+    struct openai_responses_kept *kept =
+        own->kept_count++ < RESPONSE_ITEMS_MAX ? arena_zalloc(writer->arena, sizeof *kept) : NULL;
     if (!openai_responses_may_keep(writer, json.n + sizeof *kept) || !kept) {
         writer->full = true;
         return;

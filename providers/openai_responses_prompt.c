@@ -222,7 +222,9 @@ static int read_allowed(struct openai_responses_prompting *x, struct span value)
         struct span name = {NULL, 0};
         if (json_find(element, name_path, 1, &token) && token.kind == JSON_STRING)
             name = chat_plain(&token, x->arena);
-        if (name.n && !chat_add_word(&x->prompt->allowed, x->arena, name))
+        if (name.n && x->prompt->allowed_count == CHAT_ALLOWED_MAX)
+            return refuse_kind(x, top_names[TOOL_CHOICE], "allowed_tools with at most 256 `tools`");
+        if (name.n && !chat_allow(x->prompt, x->arena, name))
             return openai_responses_refuse_memory(x);
     }
     return 0;

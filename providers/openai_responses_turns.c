@@ -13,8 +13,7 @@
  * Refuses:  audio, which the API's input does not have. Reasoning that another maker wrote is left
  *           out without asking, but for backends that want it back: it is no part of what was said,
  *           and cannot be proved here. */
-#include <limits.h>
-
+#include "core/limits.h"
 #include "providers/openai_chat.h"
 #include "providers/openai_responses.h"
 #include "providers/provider.h"
@@ -27,9 +26,16 @@ struct writing {
     const struct chat_spell *spell;
     struct arena *arena;
     struct json_out *out;
-    bool custom; /* some call is of a custom tool */
     bool failed; /* memory */
+    /* Ids of the newest calls of custom tools, a ring: as many as one answer has. */
+    struct span custom[TOOL_CALLS_MAX];
+    unsigned custom_count; /* of all */
 };
+
+static bool lose(const struct writing *x, const struct chat_message *turn,
+                 const struct chat_part *part, const char *why) {
+    return chat_lose_part(x->spell->losses, x->arena, turn, part, span_str(why));
+}
 
 static void write_escaped(struct json_out *out, struct span key, struct span raw) {
     json_out_key(out, key);
@@ -45,23 +51,13 @@ static void write_text_part(struct json_out *out, struct span type, struct span 
     json_out_object_end(out);
 }
 
-static void write_data_url(struct json_out *out, struct span key, const struct chat_part *part) {
-    json_out_key(out, key);
-    json_out_string_begin(out);
-    json_out_string_part(out, SPAN("data:"), true);
-    json_out_string_part(out, part->media_type, true);
-    json_out_string_part(out, SPAN(";base64,"), true);
-    json_out_string_part(out, part->data, true);
-    json_out_string_end(out);
-}
-
 static void write_image(struct json_out *out, const struct chat_part *part) {
     json_out_object(out);
     write_escaped(out, SPAN("type"), SPAN("input_image"));
     if (part->url.n)
         write_escaped(out, SPAN("image_url"), part->url);
     else
-        write_data_url(out, SPAN("image_url"), part);
+        chat_write_data_url(out, SPAN("image_url"), part);
     if (part->detail.n)
         write_escaped(out, SPAN("detail"), part->detail);
     json_out_object_end(out);
@@ -85,7 +81,7 @@ static void write_document(struct json_out *out, const struct chat_part *part) {
                       : pdf        ? SPAN("document.pdf")
                       : text       ? SPAN("document.txt")
                                    : SPAN("document"));
-        write_data_url(out, SPAN("file_data"), part);
+        chat_write_data_url(out, SPAN("file_data"), part);
     }
     json_out_object_end(out);
 }
@@ -100,9 +96,7 @@ static bool write_part(const struct writing *x, const struct chat_message *turn,
         return true;
     case CHAT_PART_IMAGE: write_image(x->out, part); return true;
     case CHAT_PART_DOCUMENT: write_document(x->out, part); return true;
-    case CHAT_PART_AUDIO:
-        return chat_lose(x->spell->losses, chat_where(x->arena, turn, top),
-                         SPAN("the Responses API has no audio input"));
+    case CHAT_PART_AUDIO: return lose(x, turn, top, "the Responses API has no audio input");
     case CHAT_PART_REASONING:
     case CHAT_PART_REDACTED:
     case CHAT_PART_REFUSAL:
@@ -219,7 +213,7 @@ static void write_call(struct writing *x, const struct chat_part *part) {
     write_escaped(out, SPAN("name"), part->name);
     if (part->custom) {
         write_escaped(out, SPAN("input"), part->text);
-        x->custom = true;
+        x->custom[x->custom_count++ % TOOL_CALLS_MAX] = part->id;
     } else {
         json_out_key(out, SPAN("arguments"));
         json_out_string(out, part->input.n ? part->input : SPAN("{}"));
@@ -227,7 +221,29 @@ static void write_call(struct writing *x, const struct chat_part *part) {
     json_out_object_end(out);
 }
 
-static void write_assistant(struct writing *x, const struct chat_message *turn) {
+/* What is neither said nor sealed reasoning. */
+static bool write_other(struct writing *x, const struct chat_message *turn,
+                        const struct chat_part *part) {
+    switch (part->kind) {
+    case CHAT_PART_TOOL_CALL: write_call(x, part); return true;
+    case CHAT_PART_REASONING:
+        if (part->text.n && part->signer == CHAT_SIGNER_NONE &&
+            x->spell->quirks & QUIRK_REASONING_BACK)
+            write_thought(x, part);
+        return true;
+    case CHAT_PART_IMAGE:
+    case CHAT_PART_DOCUMENT:
+    case CHAT_PART_AUDIO:
+        return lose(x, turn, part, "the Responses API takes text only from the assistant");
+    case CHAT_PART_TEXT:
+    case CHAT_PART_REFUSAL:
+    case CHAT_PART_REDACTED:
+    case CHAT_PART_TOOL_RESULT: break;
+    }
+    return true;
+}
+
+static bool write_assistant(struct writing *x, const struct chat_message *turn) {
     const struct chat_part *part = turn->parts;
     while (part) {
         const struct chat_part *sealed = sealed_of(part);
@@ -237,24 +253,20 @@ static void write_assistant(struct writing *x, const struct chat_message *turn) 
         } else if (is_said(part)) {
             part = write_said(x, part);
         } else {
-            if (part->kind == CHAT_PART_TOOL_CALL)
-                write_call(x, part);
-            else if (part->kind == CHAT_PART_REASONING && part->text.n &&
-                     part->signer == CHAT_SIGNER_NONE && x->spell->quirks & QUIRK_REASONING_BACK)
-                write_thought(x, part);
+            if (!write_other(x, turn, part))
+                return false;
             part = part->next;
         }
     }
+    return true;
 }
 
 static bool answers_custom(const struct writing *x, const struct chat_part *result) {
-    if (result->custom || !x->custom)
-        return result->custom;
-    for (const struct chat_message *turn = x->prompt->messages; turn; turn = turn->next)
-        for (const struct chat_part *part = turn->parts; part; part = part->next)
-            if (part->kind == CHAT_PART_TOOL_CALL && part->custom && span_eq(part->id, result->id))
-                return true;
-    return false;
+    unsigned count = x->custom_count < TOOL_CALLS_MAX ? x->custom_count : TOOL_CALLS_MAX;
+    for (unsigned i = 0; i < count; i++)
+        if (span_eq(x->custom[i], result->id))
+            return true;
+    return result->custom;
 }
 
 /* One text stands as a string; a failure is said in words, for there is no member for it. */
@@ -270,7 +282,7 @@ static bool write_result(struct writing *x, const struct chat_message *turn,
     json_out_key(out, SPAN("output"));
     if (!first || (first->kind == CHAT_PART_TEXT && !first->next)) {
         json_out_string_begin(out);
-        if (result->is_error)
+        if (chat_needs_error_word(result))
             json_out_string_part(out, SPAN("Error: "), true);
         if (first)
             json_out_string_part(out, first->text, true);
@@ -279,7 +291,7 @@ static bool write_result(struct writing *x, const struct chat_message *turn,
         return true;
     }
     json_out_array(out);
-    if (result->is_error)
+    if (chat_needs_error_word(result))
         write_text_part(out, SPAN("input_text"), SPAN("Error:"));
     for (const struct chat_part *part = first; part; part = part->next)
         if (!write_part(x, turn, result, part))
@@ -293,7 +305,7 @@ static bool write_turn(struct writing *x, const struct chat_message *turn) {
     switch (turn->role) {
     case CHAT_SYSTEM:
     case CHAT_USER: return write_user(x, turn);
-    case CHAT_ASSISTANT: write_assistant(x, turn); return true;
+    case CHAT_ASSISTANT: return write_assistant(x, turn);
     case CHAT_TOOL:
         for (const struct chat_part *part = turn->parts; part; part = part->next)
             if (part->kind == CHAT_PART_TOOL_RESULT && !write_result(x, turn, part))
@@ -303,13 +315,17 @@ static bool write_turn(struct writing *x, const struct chat_message *turn) {
     return true;
 }
 
-/* The first turn that is not the system's; the texts before it are instructions. */
-static const struct chat_message *write_instructions(const struct writing *x) {
+/* The texts of the system's turns that lead; *rest is the first turn behind them. */
+static bool write_instructions(const struct writing *x, const struct chat_message **rest) {
     const struct chat_message *turn = x->prompt->messages;
     bool more = false;
     for (; turn && turn->role == CHAT_SYSTEM; turn = turn->next)
         for (const struct chat_part *part = turn->parts; part; part = part->next) {
-            if (part->kind != CHAT_PART_TEXT || !part->text.n)
+            bool text =
+                part->kind == CHAT_PART_TEXT || (part->kind == CHAT_PART_DOCUMENT && part->text.n);
+            if (!text && !lose(x, turn, part, "instructions are text only"))
+                return false;
+            if (!text || !part->text.n)
                 continue;
             if (!more) {
                 json_out_key(x->out, SPAN("instructions"));
@@ -320,13 +336,16 @@ static const struct chat_message *write_instructions(const struct writing *x) {
         }
     if (more)
         json_out_string_end(x->out);
-    return turn;
+    *rest = turn;
+    return true;
 }
 
 int openai_responses_write_turns(const struct chat_prompt *prompt, const struct chat_spell *spell,
                                  struct arena *arena, struct json_out *out) {
     struct writing x = {.prompt = prompt, .spell = spell, .arena = arena, .out = out};
-    const struct chat_message *turn = write_instructions(&x);
+    const struct chat_message *turn;
+    if (!write_instructions(&x, &turn))
+        return -FAIL_UNSUPPORTED;
     json_out_key(out, SPAN("input"));
     json_out_array(out);
     /* Input is demanded: a conversation of instructions alone has an empty question. */

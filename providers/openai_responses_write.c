@@ -94,20 +94,12 @@ static void item_begin(const struct output *x, struct span type,
     write_index(x, SPAN("output_index"), item->index);
 }
 
-static unsigned part_index(const struct openai_responses_said *item) {
-    unsigned index = 0;
-    for (const struct openai_responses_part *part = item->parts; part != item->part;
-         part = part->next)
-        index++;
-    return index;
-}
-
 static void part_begin(const struct output *x, struct span type,
                        const struct openai_responses_said *item) {
     item_begin(x, type, item);
     write_index(x,
                 item->kind == RESPONSES_REASONING ? SPAN("summary_index") : SPAN("content_index"),
-                part_index(item));
+                item->part->index);
 }
 
 static void write_response(const struct output *x, struct span type, bool begun) {
@@ -206,6 +198,7 @@ static bool open_part(const struct output *x, struct openai_responses_said *item
         return false;
     }
     part->refusal = refusal;
+    part->index = item->part ? item->part->index + 1 : 0;
     if (item->part)
         item->part->next = part;
     else

@@ -51,6 +51,7 @@ credentials_plan_of(const struct credential_cell *cell) {
     return (const struct credentials_plan *)(const void *)((const char *)cell -
                                                            offsetof(struct credentials_plan, cell));
 }
+/* The same way with the same texts: one source serves both. */
 bool credentials_recipe_equal(const struct credentials_recipe *, const struct credentials_recipe *);
 /* A copy with texts of its own, in the arena. */
 void credentials_recipe_copy(struct credentials_recipe *to, const struct credentials_recipe *from,

@@ -9,6 +9,8 @@
 #include "net/http.h"
 
 #define HEADER_TEXT_MAX 192
+/* Of a member's name in x-hedgerow-dropped. */
+#define LOSS_NAME_MAX 64
 
 /* --- heads --- */
 
@@ -60,7 +62,8 @@ static void add_losses(struct exchange *exchange, const struct attempt *winner,
     for (unsigned i = 0; i < losses->count && i < CHAT_LOSSES_MAX; i++) {
         if (i > 0)
             json_out_raw(&names, SPAN(", "));
-        json_out_raw(&names, losses->names[i]);
+        struct span name = losses->names[i]; /* a client's own words */
+        json_out_raw(&names, span_of(name.p, min_size(name.n, LOSS_NAME_MAX)));
     }
     if (losses->count > CHAT_LOSSES_MAX)
         json_out_raw(&names, SPAN(", ..."));

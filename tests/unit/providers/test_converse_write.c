@@ -511,8 +511,13 @@ TEST(tool_turns) {
          NULL},
         {"where it cannot be said", LLAMA,
          "def f||\nuser a\nassistant\ncall t1|f|{}\ntool\nfailed t1\nshows r",
-         "{" MESSAGES(U(T("a")) "," A(USE("t1", "f", "{}")) "," U(RESULT("t1", T("r")))) LIMIT(4096)
-             TOOLS(TOOL("f")) "}",
+         "{" MESSAGES(U(T("a")) "," A(USE("t1", "f", "{}")) "," U(
+             RESULT("t1", T("Error:") "," T("r")))) LIMIT(4096) TOOLS(TOOL("f")) "}",
+         NULL},
+        {"where its text says it", LLAMA,
+         "def f||\nuser a\nassistant\ncall t1|f|{}\ntool\nfailed t1\nshows error 7",
+         "{" MESSAGES(U(T("a")) "," A(USE("t1", "f", "{}")) "," U(RESULT("t1", T("error 7"))))
+             LIMIT(4096) TOOLS(TOOL("f")) "}",
          NULL},
         {"an image in a result, blank texts", CLAUDE,
          "def f||\nuser a\nassistant\ncall t1|f|{}\ntool\nresult t1\nshows  \nshowsimage "

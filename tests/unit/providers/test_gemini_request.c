@@ -295,13 +295,13 @@ TEST(there_and_back) {
         {"gemini-3-flash",
          "{" C ",\"generationConfig\":{\"thinkingConfig\":{\"thinkingBudget\":4000}}}",
          "{" C ",\"generationConfig\":{\"thinkingConfig\":{\"thinkingLevel\":\"high\","
-               "\"includeThoughts\":"
+         "\"includeThoughts\":"
          "true}}}",
          0},
         {"gemini-2.5-flash",
          "{" C ",\"generationConfig\":{\"thinkingConfig\":{\"thinkingBudget\":-1}}}",
          "{" C ",\"generationConfig\":{\"thinkingConfig\":{\"thinkingBudget\":-1,"
-               "\"includeThoughts\":true}"
+         "\"includeThoughts\":true}"
          "}}",
          0},
         {"gemini-2.5-pro",
@@ -328,7 +328,7 @@ TEST(there_and_back) {
          "\"type\":"
          "\"object\",\"properties\":{}}}]}]}",
          "{" C ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"parameters\":{\"type\":"
-               "\"OBJECT\","
+         "\"OBJECT\","
          "\"properties\":{\"a\":{\"type\":\"STRING\",\"nullable\":true}}}},{\"name\":\"g\"}]}]}",
          0},
         {"gemini-2.5-pro", "{" C ",\"labels\":{\"a\":\"b\"},\"model\":\"x\"}", "{" C "}", 0},

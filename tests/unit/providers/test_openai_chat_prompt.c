@@ -2,6 +2,7 @@
  * recorded requests there and back. */
 #include <glob.h>
 #include <limits.h>
+#include <time.h>
 
 #include <yyjson.h>
 
@@ -909,6 +910,80 @@ TEST(members_are_written_as_the_backend_takes_them) {
 }
 
 /* Running out of memory is told as such, wherever it happens, and never as a fault of the client. */
+/* `count` times `piece` in an array behind `before`, and `after` it. */
+static struct span many(struct arena *arena, const char *before, const char *piece, unsigned count,
+                        const char *after) {
+    struct json_out out;
+    json_out_arena(&out, arena, 0);
+    json_out_raw(&out, span_str(before));
+    for (unsigned i = 0; i < count; i++) {
+        json_out_raw(&out, i ? SPAN(",") : SPAN(""));
+        json_out_raw(&out, span_str(piece));
+    }
+    json_out_raw(&out, span_str(after));
+    EXPECT(!out.full);
+    return json_out_span(&out);
+}
+
+TEST(so_many_tools_may_be_allowed) {
+    static const struct {
+        unsigned count;
+        int rc;
+    } rows[] = {{CHAT_ALLOWED_MAX, 0}, {CHAT_ALLOWED_MAX + 1, -FAIL_BAD_REQUEST}};
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct desk d;
+        ROW("%u", rows[i].count);
+        desk_init(&d, MEMORY);
+        struct span body =
+            many(&d.arena,
+                 "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
+                 "\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\","
+                 "\"tools\":[",
+                 "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", rows[i].count, "]}}}");
+        EXPECT_EQ(read_prompt(&d, body), rows[i].rc);
+        desk_fini(&d);
+    }
+}
+
+/* What has a million small pieces is read and written in time that grows with its length: the square
+ * of 60000 would take a minute here, and a worker serves nobody else meanwhile. */
+TEST(long_requests_take_time_of_their_length) {
+    static const struct {
+        const char *name, *before, *piece, *after;
+    } rows[] = {
+        {"stop sequences",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":[",
+         "\"s\"", "]}"},
+        {"results", "{\"model\":\"m\",\"messages\":[", "{\"role\":\"tool\",\"tool_call_id\":\"t\"}",
+         "]}"},
+        {"calls and sealed reasoning",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"reasoning_details\":[{\"type\":"
+         "\"reasoning.encrypted\",\"format\":\"google\",\"id\":\"s\",\"data\":\"D\"}],\"tool_"
+         "calls\":"
+         "[",
+         "{\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\"}}", "]}]}"},
+        {"pictures that are lost",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[",
+         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x/\"}}", "]}]}"},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct desk d;
+        ROW("%s", rows[i].name);
+        desk_init(&d, 4 * MEMORY);
+        struct chat_losses losses = {.lenient = true};
+        struct chat_spell spell = {.model = SPAN("x"),
+                                   .quirks = QUIRK_NO_REMOTE_IMAGES,
+                                   .facts = model_facts_find(SPAN("x")),
+                                   .losses = &losses};
+        struct span body = many(&d.arena, rows[i].before, rows[i].piece, 60000, rows[i].after);
+        clock_t from = clock();
+        EXPECT_EQ(read_prompt(&d, body), 0);
+        EXPECT_EQ(dialect_openai_chat.write_prompt(&d.prompt, &spell, &d.arena, &d.out), 0);
+        EXPECT((clock() - from) / CLOCKS_PER_SEC < 2);
+        desk_fini(&d);
+    }
+}
+
 TEST(a_full_memory_is_told) {
     static const char body[] =
         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","

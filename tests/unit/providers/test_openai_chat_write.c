@@ -104,10 +104,9 @@ TEST(a_stream_from_events) {
          {E(CHAT_SIGNATURE, .text = SPAN_CONST("G"), .signer = CHAT_SIGNER_GOOGLE, .tool = 1,
             .of_tool = true)},
          1,
-         HEAD
-         "{\"role\":\"assistant\",\"content\":null}" TAIL HEAD
-         "{\"tool_calls\":[{\"index\":1,\"extra_content\":{\"google\":{\"thought_signature\":\"G\""
-         "}}}]}" TAIL},
+         HEAD "{\"role\":\"assistant\",\"content\":null}" TAIL HEAD
+              "{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"\"},\"extra_content\":{"
+              "\"google\":{\"thought_signature\":\"G\"}}}]}" TAIL},
         {"a stop sequence is nobody's business here",
          false,
          {E(CHAT_FINISH, .finish = CHAT_FINISH_STOP, .text = SPAN_CONST("END"), .continued = true)},

@@ -489,7 +489,7 @@ TEST(recorded_requests) {
     EXPECT_EQ(glob(path, 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         struct desk d;
-        size_t size;
+        size_t size = 0;
         char *bytes = test_file(found.gl_pathv[i], &size);
         yyjson_doc *doc = yyjson_read(bytes, size, 0);
         yyjson_val *body = yyjson_obj_get(yyjson_doc_get_root(doc), "body");

@@ -1,5 +1,7 @@
 /* test_openai_responses_prompt.c - a Responses request as the canonical prompt, and a canonical
  * prompt as a Responses request, by rows. */
+#include <time.h>
+
 #include "tests/unit/providers/openai_responses_dump.h"
 #include "tests/unit/providers/openai_responses_tape.h"
 
@@ -343,6 +345,18 @@ static void with_foreign_ids(struct chat_prompt *p, struct arena *a) {
     part->id = SPAN("toolu_1");
 }
 
+static void with_picture_in_system(struct chat_prompt *p, struct arena *a) {
+    p->messages->role = CHAT_SYSTEM;
+    struct chat_part *part = chat_add_part(&p->messages->parts, a, CHAT_PART_IMAGE);
+    part->url = SPAN("https://x/");
+}
+static void with_picture_of_assistant(struct chat_prompt *p, struct arena *a) {
+    struct chat_message *turn = chat_add_message(p, a, CHAT_ASSISTANT);
+    turn->at = 1;
+    struct chat_part *part = chat_add_part(&turn->parts, a, CHAT_PART_IMAGE);
+    part->url = SPAN("https://x/");
+}
+
 #define END_OF ",\"store\":false,\"stream\":true}"
 #define ASKED \
     "\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"x\"}]}]"
@@ -550,11 +564,69 @@ TEST(lost) {
         {"audio",
          PART("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"AAAA\",\"format\":\"wav\"}}"),
          NULL, NULL, false, NULL, "messages[0].content[0]"},
+        {"a picture in the instructions", "\"input\":[{\"role\":\"user\",\"content\":\"x\"}]",
+         with_picture_in_system, NULL, true,
+         "{\"model\":\"o\\\"m\",\"instructions\":\"x\",\"input\":[{\"role\":\"user\",\"content\":[]"
+         "}]" END_OF,
+         "messages[0].content[1]"},
+        {"a picture in the instructions", "\"input\":[{\"role\":\"user\",\"content\":\"x\"}]",
+         with_picture_in_system, NULL, false, NULL, "messages[0].content[1]"},
+        {"a picture of the assistant's", "\"input\":\"x\"", with_picture_of_assistant, NULL, true,
+         SIMPLE END_OF, "messages[1].content[0]"},
+        {"a picture of the assistant's", "\"input\":\"x\"", with_picture_of_assistant, NULL, false,
+         NULL, "messages[1].content[0]"},
         {"sampling", "\"input\":\"x\",\"temperature\":1", NULL, "claude-opus-4-7", false, NULL,
          "temperature"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         run_write(&rows[i]);
+}
+
+/* `head`, 60000 of each of two items, and what closes the array. */
+static char *long_input(const char *one, const char *two) {
+    enum { COUNT = 60000 };
+    size_t room = COUNT * (strlen(one) + strlen(two) + 2) + 100;
+    char *text = malloc(room), *p = text;
+    p += sprintf(p, "\"input\":[{\"role\":\"user\",\"content\":\"a\"}");
+    for (unsigned i = 0; i < COUNT; i++)
+        p += sprintf(p, ",%s", one);
+    for (unsigned i = 0; i < COUNT && *two; i++)
+        p += sprintf(p, ",%s", two);
+    sprintf(p, "]");
+    return text;
+}
+
+/* Read and written in time that grows with the length: see test_openai_chat_prompt.c. */
+TEST(long_requests_take_time_of_their_length) {
+    static const struct {
+        const char *name, *one, *two;
+    } rows[] = {
+        {"answers behind reasoning",
+         "{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"t\"}]},"
+         "{\"role\":\"assistant\",\"content\":\"a\"}",
+         ""},
+        {"calls of custom tools and results that are of none",
+         "{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"f\",\"input\":\"x\"}",
+         "{\"type\":\"function_call_output\",\"call_id\":\"d\",\"output\":\"x\"}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tape *t = tape_new(SPAN(""));
+        struct chat_prompt prompt;
+        struct chat_losses losses = {0};
+        struct chat_spell spell = {
+            .model = SPAN("m"), .facts = model_facts_find(SPAN("m")), .losses = &losses};
+        struct span why, param;
+        struct json_out out;
+        char *text = long_input(rows[i].one, rows[i].two);
+        ROW("%s", rows[i].name);
+        json_out_arena(&out, &t->arena, 0);
+        clock_t from = clock();
+        EXPECT_EQ(read_prompt(t, text, &prompt, &why, &param), 0);
+        EXPECT_EQ(RESPONSES->write_prompt(&prompt, &spell, &t->arena, &out), 0);
+        EXPECT((clock() - from) / CLOCKS_PER_SEC < 2);
+        free(text);
+        tape_free(t);
+    }
 }
 
 TEST(no_memory_to_write) {

@@ -1,5 +1,6 @@
 /* test_openai_responses_write.c - canonical events as a Responses stream and as a whole response; each
  * stream is held to openai_responses_check.h, and the collected body must equal its terminal event. */
+#include "providers/openai_responses.h"
 #include "tests/unit/providers/openai_responses_check.h"
 #include "tests/unit/providers/openai_responses_tape.h"
 
@@ -425,6 +426,27 @@ TEST(error_event) {
         ROW("%s", fail_name((enum fail)why));
         RESPONSES->write_error_event((enum fail)why, SPAN(""), &t->written);
         check_free(check_stream(json_out_span(&t->written)));
+        tape_free(t);
+    }
+}
+
+TEST(so_many_items_are_merged) {
+    static const struct {
+        unsigned count;
+        bool full;
+    } rows[] = {{RESPONSE_ITEMS_MAX, false}, {RESPONSE_ITEMS_MAX + 1, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tape *t = tape_new(SPAN(""));
+        ROW("%u", rows[i].count);
+        for (unsigned n = 0; n < rows[i].count; n++) {
+            char text[160];
+            int length = snprintf(text, sizeof text,
+                                  "{\"type\":\"response.output_item.done\",\"output_index\":%u,"
+                                  "\"item\":{\"type\":\"message\"}}",
+                                  rows[i].count - n);
+            RESPONSES->merge(&t->merged, SPAN(""), span_of(text, (size_t)length));
+        }
+        EXPECT_EQ(t->merged.full, rows[i].full);
         tape_free(t);
     }
 }
