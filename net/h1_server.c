@@ -138,7 +138,7 @@ static long read_some(struct h1_server *s, struct span in) {
             fail_request(s, FAIL_BAD_HTTP);
             return -1;
         }
-        if (h1->in == H1_IN_BODY)
+        if (h1->in == H1_IN_BODY && h1->conn.wanted)
             loop_arm(h1->conn.loop, &h1->clock, s->server->settings->body_ns);
         else
             loop_disarm(h1->conn.loop, &h1->clock);
@@ -288,6 +288,19 @@ static int send_end(struct stream *stream) {
     return 0;
 }
 
+/* While it is we who do not read, the client is not late. */
+static void more(struct stream *stream, bool wanted) {
+    struct h1 *h1 = h1_of_stream(stream);
+    struct h1_server *s = of_h1(h1);
+    h1_more(stream, wanted);
+    if (h1->in != H1_IN_BODY || !conn_is_open(&h1->conn))
+        return;
+    if (wanted)
+        loop_arm(h1->conn.loop, &h1->clock, s->server->settings->body_ns);
+    else
+        loop_disarm(h1->conn.loop, &h1->clock);
+}
+
 static void reset(struct stream *stream, enum fail why) { stop(of_h1(h1_of_stream(stream)), why); }
 
 static const struct stream_ops server_stream_ops = {.send_head = send_head,
@@ -295,7 +308,7 @@ static const struct stream_ops server_stream_ops = {.send_head = send_head,
                                                     .send_borrowed = h1_send_body,
                                                     .send_end = send_end,
                                                     .room = h1_room,
-                                                    .more = h1_more,
+                                                    .more = more,
                                                     .reset = reset};
 
 /* Goes on with what the client has sent meanwhile, but not before it has read the answers: requests
