@@ -116,10 +116,14 @@ static void read_allowed(struct gemini_prompt *x, struct span names) {
     struct json json;
     struct json_token name;
     gemini_open(&json, names);
-    while (x->rc == 0 && gemini_item(&json, &name))
-        if (!chat_add_word(&x->prompt->allowed, x->arena,
-                           gemini_plain(x, &name, SPAN("allowedFunctionNames"))))
+    while (x->rc == 0 && gemini_item(&json, &name)) {
+        if (x->prompt->allowed_count == CHAT_ALLOWED_MAX)
+            gemini_refuse(x, SPAN("toolConfig.functionCallingConfig.allowedFunctionNames"),
+                          SPAN("Name fewer functions: at most 256 are allowed."));
+        else if (!chat_allow(x->prompt, x->arena,
+                             gemini_plain(x, &name, SPAN("allowedFunctionNames"))))
             gemini_no_memory(x);
+    }
 }
 
 static void read_mode(struct gemini_prompt *x, const struct json_token *mode) {
@@ -165,6 +169,7 @@ void gemini_read_tool_config(struct gemini_prompt *x, struct span config) {
         prompt->choose = CHAT_CHOOSE_NAMED;
         prompt->choose_name = prompt->allowed->text;
         prompt->allowed = NULL;
+        prompt->allowed_count = 0;
     }
 }
 

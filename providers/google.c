@@ -172,7 +172,8 @@ static int vertex_model_path(struct span stem, struct span model, enum provider_
 int vertex_target(const struct provider *provider, enum provider_service service, struct span model,
                   struct arena *arena, struct provider_target *out, struct span *why) {
     *out = (struct provider_target){.field_count = 0};
-    struct span stem = vertex_stem(provider, arena, why), rest = SPAN("");
+    struct span stem = vertex_stem(provider, arena, why);
+    struct span rest = SPAN("/endpoints/openapi/chat/completions");
     int rc;
     if (!stem.p)
         return -EINVAL;
@@ -181,7 +182,7 @@ int vertex_target(const struct provider *provider, enum provider_service service
     case SERVICE_MESSAGES:
         rc = vertex_model_path(stem, model, service, arena, out, why);
         return rc < 0 ? rc : openai_target_fields(provider, arena, out, why);
-    case SERVICE_CHAT: rest = SPAN("/endpoints/openapi/chat/completions"); break;
+    case SERVICE_CHAT: break;
     case SERVICE_COUNT_TOKENS:
         rest = SPAN("/publishers/anthropic/models/count-tokens:rawPredict");
         break;
