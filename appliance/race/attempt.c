@@ -94,7 +94,7 @@ static void note_skew(struct attempt *attempt, const struct http_head *head, int
     const struct config_provider *provider = attempt->backend->provider;
     int64_t skew_s;
     if (provider->provider.kind->sign && sigv4_skew(head, now_s, &skew_s))
-        attempt->exchange->upstreams->signing[provider->index].skew_s = skew_s;
+        attempt->exchange->upstreams->providers[provider->index].skew_s = skew_s;
 }
 
 static void on_head(struct stream *stream, const struct http_head *head) {

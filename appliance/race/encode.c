@@ -200,14 +200,14 @@ static int authorise(struct exchange *exchange, const struct config_provider *pr
     }
     if (!kind->sign)
         return add_bearer(exchange, given, head);
-    struct upstreams_signing *signing = &exchange->upstreams->signing[provider->index];
+    struct upstreams_provider *own = &exchange->upstreams->providers[provider->index];
     struct sign_call call = {.method = head->method_name,
                              .path = head->target,
                              .authority = head->authority,
                              .pieces = encoded->pieces,
                              .piece_count = encoded->piece_count,
-                             .now_s = now_s + signing->skew_s,
-                             .cache = &signing->cache,
+                             .now_s = now_s + own->skew_s,
+                             .cache = &own->cache,
                              .arena = &exchange->arena,
                              .head = head};
     return kind->sign(&provider->provider, given, &call);

@@ -249,7 +249,8 @@ static bool may_start(struct exchange *exchange, const struct config_backend *ba
     struct race_model_stats *stats = &upstreams->models[exchange->model->index];
     const struct health_backend *health = &upstreams->health.backends[backend->id];
     const struct config_provider *provider = backend->provider;
-    if (provider->limit_concurrency && health->in_flight >= provider->limit_concurrency) {
+    unsigned passes = upstreams->providers[provider->index].passes;
+    if (provider->limit_concurrency && health->in_flight + passes >= provider->limit_concurrency) {
         stats->suppressed[SUPPRESSED_OVERLOAD]++;
         return false;
     }
@@ -473,6 +474,7 @@ void exchange_attempt_home(struct exchange *exchange, struct attempt *attempt) {
 
 void exchange_passing(struct exchange *exchange) {
     exchange->passing = true;
+    exchange->upstreams->providers[exchange->pass->provider->index].passes++;
     exchange->first_start_ns = exchange->race->loop->now_ns;
     set_state(exchange, EXCHANGE_PASSING);
     hold(exchange);
@@ -482,6 +484,7 @@ void exchange_pass_home(struct exchange *exchange) {
     if (!exchange->passing)
         return;
     exchange->passing = false;
+    exchange->upstreams->providers[exchange->pass->provider->index].passes--;
     drop(exchange);
 }
 

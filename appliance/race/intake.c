@@ -98,6 +98,21 @@ static bool keep(struct exchange *exchange, struct span given, struct span *kept
     return kept->n == given.n;
 }
 
+/* "00-" trace id "-" parent id "-" flags (W3C Trace Context 2.2); of a later version what stands behind
+ * is not known to be harmless. Anything else is not passed on. */
+static struct span trace_parent(struct span given) {
+    static const char form[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+    if (given.n != sizeof form - 1)
+        return span_of("", 0);
+    for (size_t i = 0; i < given.n; i++) {
+        char c = given.p[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        if (form[i] == '-' ? c != '-' : !hex)
+            return span_of("", 0);
+    }
+    return given;
+}
+
 static bool keep_head(struct exchange *exchange, const struct http_head *head) {
     exchange->id = request_id(exchange, head);
     if (exchange->id.n == 0 || !keep(exchange, http_path(head->target), &exchange->path))
@@ -105,7 +120,8 @@ static bool keep_head(struct exchange *exchange, const struct http_head *head) {
     exchange->endpoint = endpoint_of(exchange->path);
     exchange->dialect = exchange->endpoint.dialect;
     return keep(exchange, http_field(head, SPAN("anthropic-beta")), &exchange->req.betas) &&
-           keep(exchange, http_field(head, SPAN("traceparent")), &exchange->traceparent) &&
+           keep(exchange, trace_parent(http_field(head, SPAN("traceparent"))),
+                &exchange->traceparent) &&
            keep(exchange, http_field(head, SPAN("x-hedgerow-tags")), &exchange->tags);
 }
 

@@ -1,75 +1,17 @@
-/* pass.c - requests that are passed through. See pass.h.
+/* pass.c - requests that are passed through, from their beginning to their end. See pass.h.
  *
- * Promises: no credential of the client goes up, and none of ours comes down; a key that is bound to
- *           models or a region is not led around that; a body that was cut is never ended as if it
- *           were whole.
+ * Promises: a key that is bound to models or a region is not led around that; limits on requests in
+ *           flight hold for these too; a body that was cut is never ended as if it were whole.
  * Refuses:  providers whose signature covers the body, which is not known when the head goes up. */
 #include "appliance/race/pass.h"
 
 #include "appliance/race/exchange.h"
+#include "appliance/race/pass_parts.h"
 #include "core/base.h"
 #include "core/limits.h"
 
 /* There is no model whose timeouts would hold. */
 #define PASS_CONNECT_NS (5 * NS_PER_S)
-/* Room for fields of our own besides those passed on. */
-#define OWN_FIELDS 16
-
-/* Fields of one connection (RFC 9110 7.6.1), of framing, and those that we answer for ourselves: all
- * others are passed on. */
-static const struct span not_upward[] = {
-    SPAN_CONST("host"),
-    SPAN_CONST("connection"),
-    SPAN_CONST("keep-alive"),
-    SPAN_CONST("te"),
-    SPAN_CONST("trailer"),
-    SPAN_CONST("transfer-encoding"),
-    SPAN_CONST("upgrade"),
-    SPAN_CONST("content-length"),
-    SPAN_CONST("expect"),
-    SPAN_CONST("authorization"),
-    SPAN_CONST("x-api-key"),
-    SPAN_CONST("api-key"),
-    SPAN_CONST("cookie"),
-    SPAN_CONST("x-goog-api-key"),
-    SPAN_CONST("proxy-authorization"),
-    SPAN_CONST("x-request-id"),
-    SPAN_CONST("traceparent"),
-    SPAN_CONST("proxy-connection"),
-};
-static const struct span not_downward[] = {
-    SPAN_CONST("connection"),     SPAN_CONST("keep-alive"),         SPAN_CONST("trailer"),
-    SPAN_CONST("content-length"), SPAN_CONST("transfer-encoding"),  SPAN_CONST("upgrade"),
-    SPAN_CONST("x-request-id"),   SPAN_CONST("set-cookie"),         SPAN_CONST("alt-svc"),
-    SPAN_CONST("server-timing"),  SPAN_CONST("proxy-authenticate"), SPAN_CONST("date"),
-};
-
-static bool among(struct span name, const struct span *names, unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        if (span_eq_nocase(name, names[i]))
-            return true;
-    return false;
-}
-
-/* Does a Connection field name it as one of this connection's own (RFC 9110 7.6.1)? */
-static bool of_connection(const struct http_head *head, struct span name) {
-    for (unsigned i = 0; i < head->field_count; i++) {
-        struct span rest = head->fields[i].value;
-        if (!span_eq_nocase(head->fields[i].name, SPAN("connection")))
-            continue;
-        while (rest.p)
-            if (span_eq_nocase(span_trim(span_cut(&rest, ',')), name))
-                return true;
-    }
-    return false;
-}
-
-static void add(struct http_head *head, struct span name, struct span value) {
-    CHECK(head->field_count < HTTP_FIELDS_MAX);
-    if (value.n)
-        head->fields[head->field_count++] = (struct http_field){name, value};
-}
-
 static struct loop *loop_of(const struct pass *pass) { return pass->exchange->race->loop; }
 
 static struct pool_origin *origin_of(const struct pass *pass) {
@@ -152,6 +94,7 @@ void pass_body(struct exchange *exchange, struct span bytes) {
     }
     if (!pass->upstream)
         return; /* it has answered already and wants no more */
+    pass->streamed = true;
     stream_send_body(pass->upstream, bytes);
     if (pass->upstream && stream_room(pass->upstream) == 0)
         stream_more(exchange->client, false);
@@ -174,36 +117,16 @@ static void upward_room(struct stream *upstream) {
 
 /* --- downward --- */
 
-/* The answer to HEAD has no body but tells of one (RFC 9110 8.6). */
-static void describe_body(const struct http_head *response, struct http_head *head) {
-    if (span_u64(http_field(response, SPAN("content-length")), UINT64_MAX, &head->body_length))
-        head->body = HTTP_BODY_LENGTH;
-    else if (response->status != 204 && response->status != 304)
-        head->body = HTTP_BODY_CHUNKED;
-}
-
 static void downward_head(struct stream *upstream, const struct http_head *response) {
     struct pass *pass = upstream->user;
     struct exchange *exchange = pass->exchange;
     if (pass->over)
         return;
-    struct http_head head = {.status = response->status,
-                             .minor = 1,
-                             .body = response->body,
-                             .body_length = response->body_length,
-                             .keep_alive = true};
-    if (head.body == HTTP_BODY_UNTIL_CLOSE)
-        head.body = HTTP_BODY_CHUNKED;
-    if (pass->head.method == HTTP_HEAD)
-        describe_body(response, &head);
-    for (unsigned i = 0; i < response->field_count; i++)
-        if (head.field_count < HTTP_FIELDS_MAX - OWN_FIELDS &&
-            !among(response->fields[i].name, not_downward, countof(not_downward)) &&
-            !of_connection(response, response->fields[i].name))
-            head.fields[head.field_count++] = response->fields[i];
-    add(&head, SPAN("x-request-id"), exchange->id);
-    add(&head, SPAN("x-upstream-request-id"), http_field(response, SPAN("x-request-id")));
-    add(&head, SPAN("x-hedgerow-provider"), span_str(pass->provider->provider.name));
+    struct http_head head;
+    if (!pass_downward(pass, response, &head)) {
+        end(pass, FAIL_PROTOCOL);
+        return;
+    }
     pass->answered = true;
     pass->status = response->status;
     exchange->status = response->status;
@@ -246,9 +169,26 @@ static void downward_end(struct stream *upstream) {
         stream_more(pass->exchange->client, true);
 }
 
+static void ask(struct pass *pass, bool fresh);
+
+/* The pool's race: the server closed an idle connection just as it was used. Nothing was answered and
+ * nothing is lost of the body, so it may be sent once more on a new one (RFC 9110 9.2.2). */
+static bool again(struct pass *pass, const struct stream *upstream, enum fail why) {
+    bool dead = why == FAIL_RESET || why == FAIL_CLOSED;
+    if (!dead || !upstream->times.reused || pass->answered || pass->over || pass->streamed ||
+        pass->asked_again)
+        return false;
+    pass->asked_again = true;
+    pass->sent = false;
+    ask(pass, true);
+    return true;
+}
+
 static void upstream_gone(struct stream *upstream, enum fail why) {
     struct pass *pass = upstream->user;
     pass->upstream = NULL;
+    if (again(pass, upstream, why))
+        return;
     end(pass, why == FAIL_NONE ? FAIL_CLOSED : why);
     exchange_pass_home(pass->exchange);
 }
@@ -286,82 +226,18 @@ static void failed(struct pool_ask *ask, enum fail why) {
     loop_defer(loop_of(pass), &pass->later);
 }
 
-static bool keep_fields(struct pass *pass, const struct http_head *from) {
-    struct arena *arena = &pass->exchange->arena;
-    for (unsigned i = 0; i < from->field_count; i++) {
-        struct http_field field = from->fields[i];
-        if (among(field.name, not_upward, countof(not_upward)) ||
-            span_starts_nocase(field.name, SPAN("x-hedgerow-")) ||
-            of_connection(from, field.name) ||
-            pass->head.field_count >= HTTP_FIELDS_MAX - OWN_FIELDS - HTTP_FIELDS_MAX / 4)
-            continue;
-        struct http_field kept = {arena_copy(arena, field.name), arena_copy(arena, field.value)};
-        if (kept.name.n != field.name.n || kept.value.n != field.value.n)
-            return false;
-        add(&pass->head, kept.name, kept.value);
-    }
-    return true;
-}
-
-/* The operator's own fields and the fixed credential come after the client's and replace them. */
-static void add_target(struct pass *pass) {
-    const struct provider_target *target = &pass->provider->pass;
-    struct http_head *head = &pass->head;
-    for (unsigned i = 0; i < target->field_count; i++) {
-        struct span name = target->fields[i].name;
-        static const struct span clients_own[] = {SPAN_CONST("content-type"), SPAN_CONST("accept"),
-                                                  SPAN_CONST("accept-encoding"),
-                                                  SPAN_CONST("user-agent")};
-        unsigned at = 0;
-        if (among(name, clients_own, countof(clients_own)))
-            continue;
-        while (at < head->field_count && !span_eq_nocase(head->fields[at].name, name))
-            at++;
-        bool given = at < head->field_count;
-        if (given && span_eq_nocase(name, SPAN("anthropic-version")))
-            continue; /* which one it speaks is for the client to say */
-        if (!given)
-            head->field_count++;
-        head->fields[at] = target->fields[i];
-    }
-}
-
-static int authorise(struct pass *pass) {
-    struct exchange *exchange = pass->exchange;
-    struct credential credential;
-    if (!pass->provider->provider.credential)
-        return 0;
-    if (!credential_read(pass->provider->provider.credential, &exchange->arena, &credential) ||
-        credential.kind != CREDENTIAL_BEARER)
-        return -FAIL_CREDENTIAL;
-    add(&pass->head, SPAN("authorization"),
-        arena_printf(&exchange->arena, "Bearer %.*s", (int)credential.token.n, credential.token.p));
-    return 0;
-}
-
 static bool is_json(const struct http_head *head) {
     return head->body != HTTP_BODY_NONE &&
            http_media_type_is(http_field(head, SPAN("content-type")), SPAN("application/json"));
 }
 
-/* What stands behind /v1, with its query but without "key=", in which Google's clients put the
- * client's key. Empty: no memory. */
-static struct span rest_of(struct exchange *exchange, struct span target) {
-    struct span behind = span_from(target, sizeof "/v1" - 1), path = http_path(behind);
-    struct span query = span_from(behind, path.n + 1);
-    struct json_out out;
-    bool first = true;
-    json_out_arena(&out, &exchange->arena, behind.n);
-    json_out_raw(&out, path);
-    while (path.n < behind.n && query.p) {
-        struct span pair = span_cut(&query, '&');
-        if (span_starts(pair, SPAN("key=")))
-            continue;
-        json_out_raw(&out, first ? SPAN("?") : SPAN("&"));
-        json_out_raw(&out, pair);
-        first = false;
-    }
-    return out.full ? span_of("", 0) : json_out_span(&out);
+static void ask(struct pass *pass, bool fresh) {
+    struct exchange *exchange = pass->exchange;
+    struct stream *upstream = pool_get(origin_of(pass), &pass->ask, fresh);
+    if (upstream)
+        begin(pass, upstream);
+    else if (exchange->client && !pass->body_whole)
+        stream_more(exchange->client, false);
 }
 
 /* Everything that does not depend on the provider. NULL when memory is used up. */
@@ -380,59 +256,64 @@ static struct pass *pass_new(struct exchange *exchange, const struct http_head *
     struct http_head *head = &pass->head;
     head->method = from->method;
     head->method_name = arena_copy(&exchange->arena, from->method_name);
-    pass->rest = rest_of(exchange, from->target);
+    pass->rest = pass_rest(exchange, from->target);
     head->minor = 1;
     head->body = from->body;
     head->body_length = from->body_length;
     head->keep_alive = true;
     pass->body_whole =
         from->body == HTTP_BODY_NONE || (from->body == HTTP_BODY_LENGTH && from->body_length == 0);
-    bool kept = keep_fields(pass, from);
+    bool kept = pass_keep_fields(pass, from);
     return kept && pass->rest.n && head->method_name.n && !pass->waiting.full ? pass : NULL;
 }
 
-static void start(struct pass *pass, const struct config_provider *provider) {
-    struct exchange *exchange = pass->exchange;
-    struct http_head *head = &pass->head;
-    pass->provider = provider;
-    head->authority = span_str(provider->provider.authority);
-    head->target = arena_printf(&exchange->arena, "%.*s%.*s", (int)provider->pass.path.n,
-                                provider->pass.path.p, (int)pass->rest.n, pass->rest.p);
-    add_target(pass);
-    add(head, SPAN("x-request-id"), exchange->id);
-    add(head, SPAN("traceparent"), exchange->traceparent);
-    int rc = head->target.n ? authorise(pass) : -FAIL_OVERLOAD;
-    if (rc < 0) {
-        exchange_refuse(exchange, (enum fail) - rc, span_str(fail_text((enum fail) - rc)),
-                        span_of("", 0));
-        return;
+/* Requests of all kinds that the provider has from this worker. */
+static uint64_t in_flight(const struct upstreams *upstreams,
+                          const struct config_provider *provider) {
+    uint64_t count = upstreams->providers[provider->index].passes;
+    for (unsigned i = 0; i < upstreams->config->model_count; i++) {
+        const struct config_model *model = &upstreams->config->models[i];
+        for (unsigned b = 0; b < model->backend_count; b++)
+            if (model->backends[b].provider == provider)
+                count += upstreams->health.backends[model->backends[b].id].in_flight;
     }
-    if (!exchange_take_slot(exchange)) {
-        exchange_refuse(exchange, FAIL_KEY_LIMIT,
-                        SPAN("this API key has as many requests in flight as it may; try again "
-                             "when one has ended"),
-                        span_of("", 0));
+    return count;
+}
+
+/* FAIL_NONE, or why it may not be passed on now. */
+static enum fail admit(struct pass *pass) {
+    const struct config_provider *provider = pass->provider;
+    struct exchange *exchange = pass->exchange;
+    if (provider->limit_concurrency &&
+        in_flight(exchange->upstreams, provider) >= provider->limit_concurrency)
+        return FAIL_OVERLOAD;
+    enum fail why = pass_upward(pass);
+    if (why != FAIL_NONE)
+        return why;
+    return exchange_take_slot(exchange) ? FAIL_NONE : FAIL_KEY_LIMIT;
+}
+
+void pass_start(struct pass *pass, const struct config_provider *provider) {
+    struct exchange *exchange = pass->exchange;
+    pass->provider = provider;
+    enum fail why = admit(pass);
+    if (why != FAIL_NONE) {
+        exchange_refuse(exchange, why, span_str(fail_text(why)), span_of("", 0));
         return;
     }
     exchange_passing(exchange);
     progress(pass);
-    struct stream *upstream = pool_get(origin_of(pass), &pass->ask, false);
-    if (upstream)
-        begin(pass, upstream);
-    else if (exchange->client && !pass->body_whole)
-        stream_more(exchange->client, false);
+    ask(pass, false);
 }
 
-/* Both must hold: a request cannot talk its key out of its region. */
-static bool in_region(const struct exchange *exchange, const struct config_provider *provider) {
+bool pass_in_region(const struct exchange *exchange, const struct config_provider *provider) {
     struct span region = provider_residency(&provider->provider);
     struct span key = exchange->key ? span_str(exchange->key->residency) : span_of("", 0);
     struct span wish = exchange->wish.residency;
     return (!key.n || span_eq_nocase(key, region)) && (!wish.n || span_eq_nocase(wish, region));
 }
 
-/* Which provider a request goes to that names no model of ours; NULL after it was refused. */
-static const struct config_provider *provider_for(struct exchange *exchange) {
+const struct config_provider *pass_provider(struct exchange *exchange) {
     const struct config_provider *provider = exchange->upstreams->config->passthrough;
     const char *why = NULL;
     enum fail fail = FAIL_FORBIDDEN;
@@ -442,7 +323,7 @@ static const struct config_provider *provider_for(struct exchange *exchange) {
               "through to (passthrough: NAME)";
     } else if (exchange->key && exchange->key->model_count) {
         why = "this API key is bound to models, and this request names none that is configured";
-    } else if (!in_region(exchange, provider)) {
+    } else if (!pass_in_region(exchange, provider)) {
         fail = FAIL_RESIDENCY;
         why = "requests to this path leave the region that is required";
     }
@@ -453,6 +334,18 @@ static const struct config_provider *provider_for(struct exchange *exchange) {
 }
 
 void pass_open(struct exchange *exchange, const struct http_head *head) {
+    if (!pass_path_is_plain(exchange->path)) {
+        exchange_refuse(exchange, FAIL_NO_PATH,
+                        SPAN("paths that are passed through have no empty, . or .. segments, no "
+                             "backslash and no encoded slash"),
+                        span_of("", 0));
+        return;
+    }
+    if (head->field_count > PASS_FIELDS_MAX) {
+        exchange_refuse(exchange, FAIL_HEAD_TOO_LARGE, SPAN("the request has too many fields"),
+                        span_of("", 0));
+        return;
+    }
     exchange->pass = pass_new(exchange, head);
     if (!exchange->pass) {
         exchange_refuse(exchange, FAIL_OVERLOAD, span_str(fail_text(FAIL_OVERLOAD)),
@@ -461,95 +354,7 @@ void pass_open(struct exchange *exchange, const struct http_head *head) {
     }
     if (is_json(head))
         return; /* its model decides */
-    const struct config_provider *provider = provider_for(exchange);
+    const struct config_provider *provider = pass_provider(exchange);
     if (provider)
-        start(exchange->pass, provider);
-}
-
-/* --- JSON bodies: the model that they name decides --- */
-
-/* The model's first backend that can be passed to; NULL: none. */
-static const struct config_backend *backend_for(const struct exchange *exchange,
-                                                const struct config_model *model) {
-    for (unsigned i = 0; i < model->backend_count; i++) {
-        const struct config_provider *provider = model->backends[i].provider;
-        if (provider->pass.path.p && in_region(exchange, provider))
-            return &model->backends[i];
-    }
-    return NULL;
-}
-
-/* Counts the members of the top level that name a model, into *token the first; 0 too when the text
- * is broken. Two of them mean one thing to us and maybe another to the provider. */
-static unsigned find_models(struct span body, struct json_token *token) {
-    struct json json;
-    struct json_token key;
-    struct span value;
-    unsigned count = 0;
-    json_init(&json, body);
-    if (json_next(&json, &key) != JSON_OBJECT)
-        return 0;
-    while (json_next(&json, &key) == JSON_KEY) {
-        if (!json_is(&key, SPAN("model"))) {
-            if (!json_value(&json, &value))
-                return 0;
-            continue;
-        }
-        struct json_token found;
-        json_next(&json, &found);
-        if (found.kind == JSON_OBJECT || found.kind == JSON_ARRAY)
-            json_leave(&json);
-        if (count++ == 0)
-            *token = found;
-    }
-    return key.kind == JSON_OBJECT_END && json_next(&json, &key) == JSON_END ? count : 0;
-}
-
-/* The body with the backend's own name for the model. */
-static void rename_model(struct pass *pass, struct span body, struct span value,
-                         const char *model) {
-    struct json_out *out = &pass->waiting;
-    size_t at = (size_t)(value.p - body.p);
-    json_out_raw(out, span_of(body.p, at));
-    json_out_raw(out, SPAN("\""));
-    json_out_raw(out, span_str(model));
-    json_out_raw(out, SPAN("\""));
-    json_out_raw(out, span_from(body, at + value.n));
-}
-
-void pass_begin_json(struct exchange *exchange) {
-    struct span body = span_of(exchange->body, exchange->body_n);
-    struct pass *pass = exchange->pass;
-    const struct config_backend *backend = NULL;
-    const struct config_provider *provider = NULL;
-    struct json_token token = {.kind = JSON_NULL};
-    pass->body_whole = true;
-    unsigned names = find_models(body, &token);
-    if (names > 1) {
-        exchange_refuse(exchange, FAIL_BAD_REQUEST, SPAN("model stands there more than once"),
-                        SPAN("model"));
-        return;
-    }
-    bool named = names == 1 && token.kind == JSON_STRING;
-    exchange->model = named ? config_model_find(exchange->upstreams->config, token.raw) : NULL;
-    if (exchange->model && config_key_allows(exchange->key, exchange->model))
-        backend = backend_for(exchange, exchange->model);
-    if (backend) {
-        provider = backend->provider;
-        struct span quoted = span_of(token.raw.p - 1, token.raw.n + 2);
-        rename_model(pass, body, quoted, backend->model);
-    } else {
-        provider = provider_for(exchange);
-        json_out_raw(&pass->waiting, body);
-    }
-    if (!provider)
-        return;
-    if (pass->waiting.full) {
-        exchange_refuse(exchange, FAIL_OVERLOAD, span_str(fail_text(FAIL_OVERLOAD)),
-                        span_of("", 0));
-        return;
-    }
-    pass->head.body = HTTP_BODY_LENGTH;
-    pass->head.body_length = pass->waiting.n;
-    start(pass, provider);
+        pass_start(exchange->pass, provider);
 }

@@ -26,6 +26,8 @@ struct pass {
     struct span rest;        /* of its target, behind /v1 */
     struct json_out waiting; /* body that came before the connection did; bytes, not JSON */
     bool sent;               /* the head went up */
+    bool streamed;           /* body bytes went up that are not in `waiting` */
+    bool asked_again;        /* a dead reused connection was replaced once */
     bool body_whole;         /* the client's message is whole */
     bool answered;           /* the response's head went down */
     bool over;               /* how it ended was told */

@@ -59,7 +59,7 @@ static struct upstreams *upstreams_new(struct race *race, const struct config *c
     upstreams->budgets = heap_alloc(config->model_count * sizeof *upstreams->budgets + 1);
     upstreams->models = heap_alloc(config->model_count * sizeof *upstreams->models + 1);
     upstreams->backends = heap_alloc(config->backend_count * sizeof *upstreams->backends + 1);
-    upstreams->signing = heap_alloc(config->provider_count * sizeof *upstreams->signing + 1);
+    upstreams->providers = heap_alloc(config->provider_count * sizeof *upstreams->providers + 1);
     struct health_backend *health = heap_alloc(config->backend_count * sizeof *health + 1);
     health_init(&upstreams->health, health, config->backend_count, now_ns);
     for (unsigned i = 0; i < config->model_count; i++)
@@ -185,7 +185,7 @@ static void upstreams_free(struct upstreams *upstreams) {
     heap_free(&upstreams->budgets);
     heap_free(&upstreams->models);
     heap_free(&upstreams->backends);
-    heap_free(&upstreams->signing);
+    heap_free(&upstreams->providers);
     heap_free(&upstreams->health.backends);
     list_remove(&upstreams->link);
     heap_free(&upstreams);

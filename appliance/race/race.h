@@ -70,8 +70,9 @@ void race_stats_merge_backend(struct race_backend_stats *into,
                               const struct race_backend_stats *from);
 void race_stats_merge_pool(struct pool_stats *into, const struct pool_stats *from);
 
-/* What signing requests to one provider remembers on this worker. */
-struct upstreams_signing {
+/* What one provider has on this worker beside its backends. */
+struct upstreams_provider {
+    unsigned passes; /* requests passed through to it, in flight */
     struct sigv4_cache cache;
     int64_t skew_s; /* its clock minus ours, once it has refused a signature for that */
 };
@@ -84,9 +85,9 @@ struct upstreams {
     struct budget *budgets; /* index: config_model.index */
     struct race_model_stats *models;
     struct race_backend_stats *backends;
-    struct upstreams_signing *signing; /* index: config_provider.index */
-    unsigned holds;                    /* exchanges that use it, and the race while it is current */
-    struct list link;                  /* race->retired */
+    struct upstreams_provider *providers; /* index: config_provider.index */
+    unsigned holds;   /* exchanges that use it, and the race while it is current */
+    struct list link; /* race->retired */
     bool stopping;
 };
 

@@ -260,7 +260,8 @@ static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
     if (!refused || shown->status < 400 || shown->body.n == 0 ||
         !http_media_type_is(shown->content_type, SPAN("application/json")))
         return false;
-    if (shown->encoded->translated)
+    /* What was cut off, or is no JSON, cannot be shown as it came either. */
+    if (shown->encoded->translated || json_check(shown->body, NULL, NULL) != 0)
         return show_translated(exchange, shown);
     struct relay_head out;
     begin_head(exchange, &out, shown->status, SPAN("application/json"));

@@ -17,7 +17,7 @@ static struct {
     struct memory memory;
     struct exchange exchange;
     struct upstreams upstreams;
-    struct upstreams_signing signing;
+    struct upstreams_provider own;
     struct config_model model;
     struct config_provider provider;
     struct config_backend backend;
@@ -32,7 +32,7 @@ static void setup(void) {
     memset(&world, 0, sizeof world);
     memory_init(&world.memory, MEMORY_BYTES, 0);
     arena_init(&world.exchange.arena, &world.memory);
-    world.upstreams.signing = &world.signing;
+    world.upstreams.providers = &world.own;
     world.model = (struct config_model){.name = "m"};
     world.exchange.upstreams = &world.upstreams;
     world.exchange.model = &world.model;
@@ -409,7 +409,7 @@ TEST(credentials_in_cells) {
     EXPECT(span_search(head_of("authorization"), SPAN("Credential=AKID/20231114/us-east-1/")) <
            head_of("authorization").n);
     /* A clock that was found to be ten minutes ahead. */
-    world.signing.skew_s = 600;
+    world.own.skew_s = 600;
     EXPECT_EQ(make_head(), 0);
     EXPECT_BYTES(head_of("x-amz-date").p, head_of("x-amz-date").n, "20231114T222320Z");
     teardown();
