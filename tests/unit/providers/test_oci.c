@@ -120,7 +120,10 @@ static char *text_of(BIO *bio) {
     const uint8_t *bytes;
     size_t n;
     EXPECT(BIO_mem_contents(bio, &bytes, &n));
-    char *copy = strndup((const char *)bytes, n);
+    char *copy = malloc(n + 1); /* the BIO's bytes have no NUL, which strndup may look for */
+    REQUIRE(copy);
+    memcpy(copy, bytes, n);
+    copy[n] = 0;
     BIO_free(bio);
     return copy;
 }
