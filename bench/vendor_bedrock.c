@@ -115,11 +115,21 @@ static bool bedrock_allowed(struct peer *p, const struct place *place) {
 
 /* ---- paths ---- */
 
+/* InvokeModel: a body in the model's own words, of which embeddings are known here. */
+static const struct format *invoked(const char *model) {
+    if (strstr(model, "titan-embed-text"))
+        return &format_titan;
+    return strstr(model, "cohere.embed") ? &format_cohere : NULL;
+}
+
 static void bedrock_place(struct peer *p, struct place *place) {
     static const struct {
         const char *end;
+        const struct format *format; /* NULL: the model says */
         bool stream;
-    } verbs[] = {{"/converse", false}, {"/converse-stream", true}};
+    } verbs[] = {{"/converse", &format_converse, false},
+                 {"/converse-stream", &format_converse, true},
+                 {"/invoke", NULL, false}};
     static const char start[] = "/model/";
     size_t len;
     const char *path = vendor_path(p, &len);
@@ -131,12 +141,10 @@ static void bedrock_place(struct peer *p, struct place *place) {
         if ((size_t)(path + len - slash) != strlen(verbs[i].end) ||
             memcmp(slash, verbs[i].end, strlen(verbs[i].end)))
             continue;
-        *place = (struct place){.method = "POST",
-                                .format = &format_converse,
-                                .model_in_path = true,
-                                .stream = verbs[i].stream};
-        place->route =
-            vendor_take_model(place, model, (size_t)(slash - model)) ? ROUTE_ANSWER : ROUTE_NONE;
+        *place = (struct place){.method = "POST", .model_in_path = true, .stream = verbs[i].stream};
+        bool named = vendor_take_model(place, model, (size_t)(slash - model));
+        place->format = verbs[i].format ? verbs[i].format : invoked(place->model);
+        place->route = named && place->format ? ROUTE_ANSWER : ROUTE_NONE;
     }
 }
 

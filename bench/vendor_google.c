@@ -1,5 +1,5 @@
-/* vendor_google.c - the front ends of the Gemini API and of Vertex AI (Gemini and Claude); see vendor.h.
- * Facts: Google's error model (google.rpc.Status) and recorded bodies of both. */
+/* vendor_google.c - the front ends of the Gemini API and of Vertex AI (Gemini, embeddings, Claude); see
+ * vendor.h. Facts: Google's error model (google.rpc.Status) and recorded bodies of both. */
 #include "bench/vendor.h"
 
 #include <stdio.h>
@@ -106,12 +106,13 @@ static bool google_allowed(struct peer *p, const struct place *place) {
 static const struct verb {
     const char *name, *publisher;
     const struct format *format;
-    bool stream;
+    bool stream, gemini; /* gemini: at the Gemini API too */
 } verbs[] = {
-    {"generateContent", "google", &format_gemini, false},
-    {"streamGenerateContent", "google", &format_gemini, true},
-    {"rawPredict", "anthropic", &format_anthropic, false},
-    {"streamRawPredict", "anthropic", &format_anthropic, true},
+    {"generateContent", "google", &format_gemini, false, true},
+    {"streamGenerateContent", "google", &format_gemini, true, true},
+    {"predict", "google", &format_predict, false, false},
+    {"rawPredict", "anthropic", &format_anthropic, false, false},
+    {"streamRawPredict", "anthropic", &format_anthropic, true, false},
 };
 
 /* Skips one segment of exactly `name` ("" any non-empty one). NULL when another stands there. */
@@ -163,7 +164,7 @@ static void google_place(struct peer *p, struct place *place) {
         bool claude = v->format == &format_anthropic;
         if (!model || memchr(model, '/', (size_t)(colon - model)) ||
             (size_t)(end - colon - 1) != strlen(v->name) ||
-            memcmp(colon + 1, v->name, strlen(v->name)) || (claude && is_gemini(p)) ||
+            memcmp(colon + 1, v->name, strlen(v->name)) || (is_gemini(p) && !v->gemini) ||
             (!claude && p->cloud->config->kind == SIM_VERTEX_ANTHROPIC))
             continue;
         *place = (struct place){.method = "POST",

@@ -67,20 +67,24 @@ struct span bedrock_openai_url(const struct provider *provider, struct arena *ar
     return runtime_url(provider, "/openai/v1", arena, why);
 }
 
-/* The answer comes as an event stream from the one path and as JSON from the other. */
-static void set_accept(const struct provider *provider, struct provider_target *out) {
+/* In the operator's words if there are any. */
+static void set_accept(const struct provider *provider, struct span types,
+                       struct provider_target *out) {
     for (unsigned i = 0; i < provider->header_count; i++)
         if (span_eq_nocase(provider->headers[i].name, SPAN("accept")))
             return;
     for (unsigned i = 0; i < out->field_count; i++)
         if (span_eq_nocase(out->fields[i].name, SPAN("accept")))
-            out->fields[i].value = SPAN("application/vnd.amazon.eventstream, application/json");
+            out->fields[i].value = types;
 }
 
+/* The answer to Converse comes as an event stream from the one path and as JSON from the other; a
+ * model's own API (InvokeModel) has one path. */
 int bedrock_target(const struct provider *provider, enum provider_service service,
                    struct span model, struct arena *arena, struct provider_target *out,
                    struct span *why) {
-    CHECK(service == SERVICE_CONVERSE);
+    bool chat = service == SERVICE_CONVERSE;
+    CHECK(chat || service == SERVICE_EMBEDDINGS);
     *out = (struct provider_target){.field_count = 0};
     /* A segment "." or ".." would be folded away on the road, encoded or not. */
     if (!model.n || span_eq(model, SPAN(".")) || span_eq(model, SPAN(".."))) {
@@ -88,16 +92,20 @@ int bedrock_target(const struct provider *provider, enum provider_service servic
         return -EINVAL;
     }
     struct span id = provider_encode_segment(model, arena);
-    struct span stream = arena_printf(arena, "%s/model/%.*s/converse-stream", provider->path_prefix,
-                                      (int)id.n, id.p);
-    int rc = id.p ? openai_target_path(out, stream, why) : -EINVAL;
-    if (!id.p || !stream.p)
+    struct span path = arena_printf(arena, "%s/model/%.*s/%s", provider->path_prefix, (int)id.n,
+                                    id.p, chat ? "converse-stream" : "invoke");
+    int rc = id.p ? openai_target_path(out, path, why) : -EINVAL;
+    if (!id.p || !path.p)
         *why = SPAN("there is no memory for it");
     if (rc < 0)
         return rc;
-    out->whole_path = span_of(stream.p, stream.n - (sizeof "-stream" - 1));
+    if (chat)
+        out->whole_path = span_of(path.p, path.n - (sizeof "-stream" - 1));
     rc = openai_target_fields(provider, arena, out, why);
-    set_accept(provider, out);
+    set_accept(provider,
+               chat ? SPAN("application/vnd.amazon.eventstream, application/json")
+                    : SPAN("application/json"),
+               out);
     return rc;
 }
 

@@ -164,6 +164,12 @@ static int vertex_model_path(struct span stem, struct span model, enum provider_
         return -EINVAL;
     struct span path = arena_printf(arena, "%.*s/%.*s%.*s", (int)stem.n, stem.p, (int)own.n, own.p,
                                     (int)name.n, name.p);
+    if (service == SERVICE_EMBEDDINGS) {
+        if (!path.p)
+            return no_memory(why);
+        struct span predict = arena_printf(arena, "%.*s:predict", (int)path.n, path.p);
+        return predict.p ? openai_target_path(out, predict, why) : no_memory(why);
+    }
     return claude ? set_paths(out, path, "streamRawPredict", "rawPredict", arena, why)
                   : set_paths(out, path, "streamGenerateContent?alt=sse", "generateContent", arena,
                               why);
@@ -180,6 +186,7 @@ int vertex_target(const struct provider *provider, enum provider_service service
     switch (service) {
     case SERVICE_GENERATE:
     case SERVICE_MESSAGES:
+    case SERVICE_EMBEDDINGS:
         rc = vertex_model_path(stem, model, service, arena, out, why);
         return rc < 0 ? rc : openai_target_fields(provider, arena, out, why);
     case SERVICE_CHAT: break;
@@ -189,7 +196,6 @@ int vertex_target(const struct provider *provider, enum provider_service service
     case SERVICE_RESPONSES:
     case SERVICE_COMPLETIONS:
     case SERVICE_CONVERSE:
-    case SERVICE_EMBEDDINGS:
     case SERVICE_COUNT: CHECK(!"a service that no kind of Vertex has");
     }
     struct span path = arena_printf(arena, "%.*s%.*s", (int)stem.n, stem.p, (int)rest.n, rest.p);

@@ -394,11 +394,29 @@ static void finish_error(struct attempt *attempt) {
     attempt_end(attempt, verdict.why);
 }
 
+/* Embeddings: the provider's body, or where its API is its own, the same in the client's words. */
+static int finish_embeddings(struct attempt *attempt) {
+    struct exchange *exchange = attempt->exchange;
+    struct chat_usage *usage = &attempt->reader.usage;
+    enum embeddings_api api = attempt->encoded->embeddings;
+    struct json_out text;
+    if (api == EMBEDDINGS_OPENAI)
+        return embeddings_check_body(attempt->body, usage);
+    json_out_arena(&text, &exchange->arena, attempt->body.n + TEXT_PER_EVENT);
+    int rc = embeddings_read(attempt->body, api, &exchange->embeddings,
+                             span_str(attempt->backend->model), &text, usage);
+    if (rc < 0)
+        return rc;
+    if (text.full)
+        return -FAIL_OVERLOAD;
+    attempt->body = json_out_span(&text);
+    return 0;
+}
+
 /* Embeddings and counts of tokens: nothing but the whole body is an answer. */
 static void finish_plain(struct attempt *attempt) {
-    struct chat_usage *usage = &attempt->reader.usage;
     int rc = attempt->exchange->endpoint.kind == ENDPOINT_EMBEDDINGS
-                 ? embeddings_check_body(attempt->body, usage)
+                 ? finish_embeddings(attempt)
                  : exchange_check_count(attempt->body);
     if (rc < 0) {
         attempt_end(attempt, (enum fail) - rc);

@@ -8,7 +8,6 @@
 #include "core/base.h"
 #include "core/limits.h"
 #include "providers/anthropic.h"
-#include "providers/embeddings.h"
 
 /* Room that a translated body is given at first: most keep the size of the client's. */
 #define BODY_SLACK_BYTES 512
@@ -77,6 +76,24 @@ static int need_prompt(struct exchange *exchange, struct span *why, struct span 
     return 0;
 }
 
+/* What a writer has written, as the one piece of a body; or what it says it cannot. */
+static int keep_text(struct exchange *exchange, int rc, const struct json_out *text,
+                     const struct chat_losses *losses, struct encoded **out, struct span *why,
+                     struct span *field) {
+    if (rc == -FAIL_UNSUPPORTED || rc == -FAIL_BAD_REQUEST) {
+        *why = losses->why;
+        *field = losses->field;
+    }
+    if (rc < 0 || text->full)
+        return rc < 0 ? rc : -FAIL_OVERLOAD;
+    *out = encoded_new(exchange, 1);
+    if (!*out)
+        return -FAIL_OVERLOAD;
+    (*out)->pieces[0] = json_out_span(text);
+    (*out)->losses = *losses;
+    return 0;
+}
+
 static int written(struct exchange *exchange, const struct config_backend *backend,
                    const struct dialect *dialect, struct encoded **out, struct span *why,
                    struct span *field) {
@@ -96,18 +113,21 @@ static int written(struct exchange *exchange, const struct config_backend *backe
     struct json_out text;
     json_out_arena(&text, &exchange->arena, exchange->req.body.n + BODY_SLACK_BYTES);
     rc = dialect->write_prompt(exchange->prompt, &spell, &exchange->arena, &text);
-    if (rc == -FAIL_UNSUPPORTED || rc == -FAIL_BAD_REQUEST) {
-        *why = losses.why;
-        *field = losses.field;
+    return keep_text(exchange, rc, &text, &losses, out, why, field);
+}
+
+/* Embeddings for a backend whose API for them is its own. */
+static int respelt(struct exchange *exchange, enum embeddings_api api, struct encoded **out,
+                   struct span *why, struct span *field) {
+    struct chat_losses losses = {.lenient = exchange->model->lenient};
+    struct json_out text;
+    if (api == EMBEDDINGS_UNKNOWN) {
+        *why = SPAN("no API for embeddings is known of its model");
+        return -FAIL_UNSUPPORTED;
     }
-    if (rc < 0 || text.full)
-        return rc < 0 ? rc : -FAIL_OVERLOAD;
-    *out = encoded_new(exchange, 1);
-    if (!*out)
-        return -FAIL_OVERLOAD;
-    (*out)->pieces[0] = json_out_span(&text);
-    (*out)->losses = losses;
-    return 0;
+    json_out_arena(&text, &exchange->arena, exchange->req.body.n + BODY_SLACK_BYTES);
+    int rc = embeddings_write(&exchange->embeddings, api, &losses, &text);
+    return keep_text(exchange, rc, &text, &losses, out, why, field);
 }
 
 int encode_request(struct exchange *exchange, const struct config_backend *backend,
@@ -123,14 +143,23 @@ int encode_request(struct exchange *exchange, const struct config_backend *backe
         return -FAIL_UNSUPPORTED;
     }
     bool translated = chat && dialect != exchange->dialect;
-    int rc = translated ? written(exchange, backend, dialect, out, why, field)
-                        : edited(exchange, backend, dialect, out);
+    enum embeddings_api api = EMBEDDINGS_OPENAI;
+    int rc;
+    if (service == SERVICE_EMBEDDINGS)
+        api = embeddings_api_of(span_str(kind->name), span_str(backend->base_model));
+    if (translated)
+        rc = written(exchange, backend, dialect, out, why, field);
+    else if (api != EMBEDDINGS_OPENAI)
+        rc = respelt(exchange, api, out, why, field);
+    else
+        rc = edited(exchange, backend, dialect, out);
     if (rc < 0)
         return rc;
     struct encoded *encoded = *out;
     encoded->service = service;
     encoded->dialect = dialect;
     encoded->translated = translated;
+    encoded->embeddings = api;
     encoded->target = &backend->targets[service];
     bool whole = chat && exchange->req.whole_only && encoded->target->whole_path.n;
     encoded->path = whole ? encoded->target->whole_path : encoded->target->path;

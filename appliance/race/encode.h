@@ -1,5 +1,6 @@
 /* encode.h - the client's request as one backend wants it: the client's own bytes with a few edits
- * where both speak the same dialect, otherwise written anew from the canonical prompt.
+ * where both speak the same dialect, otherwise written anew from the canonical prompt (embeddings:
+ * from the client's request).
  *
  * The prompt is read once per exchange, when the first backend needs it. */
 #ifndef HEDGEROW_APPLIANCE_RACE_ENCODE_H
@@ -7,14 +8,16 @@
 
 #include "appliance/race/config.h"
 #include "net/http.h"
+#include "providers/embeddings.h"
 
 struct exchange;
 
 /* One request body; in the exchange's arena, as long as it. */
 struct encoded {
     enum provider_service service;
-    const struct dialect *dialect; /* that the backend speaks; NULL: no chat */
-    bool translated;               /* it is not the client's */
+    const struct dialect *dialect;  /* that the backend speaks; NULL: no chat */
+    bool translated;                /* it is not the client's */
+    enum embeddings_api embeddings; /* of embeddings: the backend's API for them */
     struct span path;
     const struct provider_target *target;
     size_t length;             /* bytes of the body */

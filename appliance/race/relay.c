@@ -260,8 +260,10 @@ static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
     if (!refused || shown->status < 400 || shown->body.n == 0 ||
         !http_media_type_is(shown->content_type, SPAN("application/json")))
         return false;
+    const struct encoded *encoded = shown->encoded;
+    bool foreign = encoded->translated || encoded->embeddings != EMBEDDINGS_OPENAI;
     /* What was cut off, or is no JSON, cannot be shown as it came either. */
-    if (shown->encoded->translated || json_check(shown->body, NULL, NULL) != 0)
+    if (foreign || json_check(shown->body, NULL, NULL) != 0)
         return show_translated(exchange, shown);
     struct relay_head out;
     begin_head(exchange, &out, shown->status, SPAN("application/json"));

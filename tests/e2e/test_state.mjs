@@ -1,6 +1,7 @@
 // test_state.mjs - requests beside the plain chat: conversations that one provider keeps, embeddings, counting tokens,
 // old completions, listings of models, keys in every client's way, `compat: lenient`, and errors in each dialect.
 import { createHash } from "node:crypto";
+import OpenAI from "openai";
 import { check, finish, records, request, same, sseData, startClouds, startProxy, test } from "./lib.mjs";
 
 const hex = text => createHash("sha256").update(text).digest("hex");
@@ -9,6 +10,7 @@ const CONVERSATIONS = 20, HEDGE_MS = 30, SLOW_MS = 2000;
 
 // ---- set-up ----
 
+const aws = { access_key_id: "AKIDEXAMPLE", secret_access_key: "secret/of+the=cloud", session_token: "token//session==" };
 const clouds = await startClouds([
     { name: "one", api_key: "k-one", ...quick },
     { name: "two", api_key: "k-two", ...quick },
@@ -16,6 +18,9 @@ const clouds = await startClouds([
     { name: "claude", kind: "anthropic", api_key: "k-claude", ...quick },
     { name: "vertex", kind: "vertex-anthropic", api_key: "k-vertex", ...quick },
     { name: "gemini", kind: "gemini", api_key: "k-gemini", ...quick },
+    // The proxy signs; the key is the test's own.
+    { name: "bedrock", kind: "bedrock", api_key: "k-bedrock", credentials: { ...aws, region: "us-east-1", service: "bedrock" }, ...quick },
+    { name: "vertex-google", kind: "vertex", api_key: "k-google", ...quick },
 ]);
 const base = (name, prefix = "") => `http://127.0.0.1:${clouds[name].port}${prefix}`;
 const providers = {
@@ -145,6 +150,103 @@ await test("embeddings_are_raced", async () => {
     check("refused_as_invalid", wrong.status === 400 && /encoding_format/.test(wrong.text), wrong.text);
     const nowhere = await post("/v1/embeddings", { model: "claude", input: "a" });
     check("not_by_claude", nowhere.status === 400 && /claude/.test(nowhere.json.error.message), nowhere.text);
+});
+
+// ---- embeddings of clouds with an API of their own ----
+
+const TITAN = "amazon.titan-embed-text-v2:0", COHERE = "us.cohere.embed-v4:0", COHERE_3 = "cohere.embed-english-v3", GOOGLE = "text-embedding-005";
+const embedAt = (...backends) => ({ backends: backends.map(([provider, model, base_model]) => ({ provider, model, ...(base_model && { base_model }) })), strategy: "ordered", ...off });
+const embedder = await startProxy({
+    listeners, workers: "1",
+    providers: {
+        one: providers.one,
+        bedrock: { kind: "bedrock", base_url: base("bedrock"), region: "us-east-1", ...aws },
+        google: { kind: "vertex", base_url: base("vertex-google"), api_key: "k-google", project: "p", location: "europe-west4" },
+    },
+    models: {
+        titan: embedAt(["bedrock", TITAN]), cohere: embedAt(["bedrock", COHERE]), "cohere-3": embedAt(["bedrock", COHERE_3]),
+        "cohere-3-lenient": { ...embedAt(["bedrock", COHERE_3]), compat: "lenient" },
+        google: embedAt(["google", GOOGLE]), claude: embedAt(["bedrock", "anthropic.claude-haiku-4-5-v1:0"]),
+        // An ARN does not tell the model; base_model does.
+        profile: embedAt(["bedrock", "arn:aws:bedrock:us-east-1:1:application-inference-profile/cohere.embed-x", COHERE]),
+        hedged: { ...embedAt(["one", "one-model"], ["google", GOOGLE]), ...fixed },
+        "titan-or-one": embedAt(["bedrock", TITAN], ["one", "one-model"]),
+    },
+}, "embedder");
+const embedding = (body, headers = {}) => post("/v1/embeddings", body, headers, embedder.urls[0]);
+// What the cloud answers to the very request that it got last.
+async function again(cloud, key) {
+    const last = await clouds[cloud].last();
+    return { sent: { target: last.target, body: JSON.parse(last.body) }, ...await post(last.target, last.body, { authorization: `Bearer ${key}` }, base(cloud)) };
+}
+const vectorsOf = {
+    titan: answer => [answer.embedding], cohere: answer => answer.embeddings.float, "cohere-3": answer => answer.embeddings, profile: answer => answer.embeddings.float,
+    google: answer => answer.predictions.map(prediction => prediction.embeddings.values),
+};
+const EMBED_PATHS = {
+    titan: "/model/amazon.titan-embed-text-v2%3A0/invoke", cohere: "/model/us.cohere.embed-v4%3A0/invoke", "cohere-3": "/model/cohere.embed-english-v3/invoke",
+    google: "/v1/projects/p/locations/europe-west4/publishers/google/models/text-embedding-005:predict",
+};
+await test("embeddings_of_other_apis", async () => {
+    const sdk = new OpenAI({ baseURL: `${embedder.urls[0]}/v1`, apiKey: "sk-client", maxRetries: 0 });
+    const said = "h\u00e9llo \"quoted\" \\ \ud83c\udf0a";
+    const wanted = {
+        titan: input => ({ inputText: input[0], dimensions: 256, normalize: true }),
+        cohere: input => ({ texts: input, input_type: "search_document", output_dimension: 256 }),
+        google: input => ({ instances: input.map(content => ({ content })), parameters: { autoTruncate: false, outputDimensionality: 256 } }),
+    };
+    for (const [model, body] of Object.entries(wanted))
+        for (const encoding_format of ["float", "base64"]) {
+            const input = model === "titan" ? [said] : [said, "two", "three"], cloud = model === "google" ? "vertex-google" : "bedrock";
+            // The SDK asks for base64 by itself when nobody says how, and decodes it.
+            const got = await sdk.embeddings.create({ model, input, dimensions: 256, user: "u", ...(encoding_format === "float" && { encoding_format }) });
+            const direct = await again(cloud, cloud === "bedrock" ? "k-bedrock" : "k-google"), name = `${model}_${encoding_format}`;
+            same(`${name}_request`, direct.sent, { target: EMBED_PATHS[model], body: body(input) });
+            const vectors = vectorsOf[model](direct.json), narrow = encoding_format === "base64";
+            same(`${name}_vectors`, got.data.map(item => item.embedding), narrow ? vectors.map(vector => vector.map(Math.fround)) : vectors);
+            same(`${name}_shape`, [got.object, got.data.map(item => [item.object, item.index]), vectors.map(vector => vector.length)], ["list", input.map((_, i) => ["embedding", i]), input.map(() => 256)]);
+            const tokens = { titan: direct.json.inputTextTokenCount, cohere: 0, google: direct.json.predictions?.reduce((sum, p) => sum + p.embeddings.statistics.token_count, 0) }[model];
+            same(`${name}_usage`, got.usage, { prompt_tokens: tokens, total_tokens: tokens });
+            // A text has one vector in all simulated clouds.
+            const openai = await post("/embeddings", { model: "one-model", input, dimensions: 256 }, { authorization: "Bearer k-one" }, base("one", "/v1"));
+            same(`${name}_as_at_openai`, vectors, openai.json.data.map(item => item.embedding));
+        }
+    for (const model of ["titan", "cohere", "cohere-3", "google", "profile"]) {
+        const got = await embedding({ model, input: "one" }), cloud = model === "google" ? "vertex-google" : "bedrock", direct = await again(cloud, cloud === "bedrock" ? "k-bedrock" : "k-google");
+        const digits = text => /\[(-?\d[^\]]*)\]/.exec(text)[1];
+        check(`${model}_digit_for_digit`, got.status === 200 && digits(got.text) === digits(direct.text), got.text);
+        same(`${model}_path`, direct.sent.target, EMBED_PATHS[model] ?? "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fcohere.embed-x/invoke");
+    }
+});
+await test("embeddings_that_an_api_cannot_say", async () => {
+    const refused = [
+        ["titan", { input: ["a", "b"] }, "input", /Titan takes one text/], ["cohere", { input: [1, 2] }, "input", /tokens/],
+        ["cohere", { input: Array(97).fill("a") }, "input", /96/], ["google", { input: [[1]] }, "input", /tokens/],
+        ["cohere-3", { input: "a", dimensions: 8 }, "dimensions", /one length/], ["titan", { input: "a", task: "x" }, "task", /no such member/],
+        ["google", { input: "a", encoding_format: "hex" }, "encoding_format", /float or base64/], ["claude", { input: "a" }, null, /no API for embeddings/],
+    ];
+    for (const [model, body, param, why] of refused) {
+        const [answer, got] = await asked(() => embedding({ model, ...body }));
+        same(`${model}_${param}_refused`, [answer.status, answer.json.error.param, got], [400, param, {}]);
+        check(`${model}_${param}_says_why`, why.test(answer.json.error.message), answer.text);
+    }
+    const lenient = await embedding({ model: "cohere-3-lenient", input: "a", dimensions: 8 });
+    check("lenient_leaves_out_and_says_so", lenient.status === 200 && lenient.json.data[0].embedding.length === 1024 && Object.values(lenient.headers).some(value => /dimensions/.test(value)), lenient.headers);
+    const [elsewhere, got] = await asked(() => embedding({ model: "titan-or-one", input: ["a", "b"], dimensions: 256 }));
+    same("the_next_backend_can", [elsewhere.status, elsewhere.json.data.length, got], [200, 2, { one: 1 }]);
+});
+await test("embeddings_are_raced_across_apis", async () => {
+    await clouds.one.tune(slow);
+    const [answer, got] = await asked(() => embedding({ model: "hedged", input: ["a", "b"], dimensions: 256 }));
+    const direct = await again("vertex-google", "k-google");
+    await clouds.one.tune(fast);
+    same("vertex_wins", [answer.status, answer.headers["x-hedgerow-provider"], answer.headers["x-hedgerow-hedge"], got], [200, "google", "won", { one: 1, "vertex-google": 1 }]);
+    same("with_its_vectors", answer.json.data.map(item => item.embedding), vectorsOf.google(direct.json));
+    for (const fault of ["error_event", "truncate_clean", "empty_stream", "error_500"]) {
+        await clouds.bedrock.tune({ next: [fault] });
+        const saved = await embedding({ model: "titan-or-one", input: "a", dimensions: 256 });
+        same(`${fault}_is_retried_elsewhere`, [saved.status, saved.headers["x-hedgerow-provider"]], [200, "one"]);
+    }
 });
 
 // ---- counting tokens ----

@@ -1,6 +1,8 @@
 /* fuzz_embeddings.c - requests for embeddings and answers to them, the same bytes taken for both.
  * Held to: no crash; a request that is accepted is valid JSON, says what yyjson says, and stays so
- * with another model; an answer that is whole has embeddings in yyjson's eyes too. */
+ * with another model; an answer that is whole has embeddings in yyjson's eyes too. What is written for
+ * an API that is not OpenAI's is valid JSON, and what is read of one is a whole answer of OpenAI's with
+ * one embedding for each input. */
 #include <stdlib.h>
 #include <yyjson.h>
 
@@ -71,6 +73,50 @@ static void run_answer(struct span body) {
     yyjson_doc_free(doc);
 }
 
+static void check_respelt(struct span text, const struct embeddings_request *req) {
+    struct chat_usage usage;
+    size_t i, max;
+    yyjson_val *item;
+    CHECK(json_check(text, NULL, NULL) == 0);
+    CHECK(embeddings_check_body(text, &usage) == 0 && usage.known);
+    yyjson_doc *doc = parse(text);
+    yyjson_val *data = yyjson_obj_get(yyjson_doc_get_root(doc), "data");
+    CHECK(!doc || yyjson_arr_size(data) == req->inputs);
+    yyjson_arr_foreach(data, i, max, item) {
+        yyjson_val *embedding = yyjson_obj_get(item, "embedding");
+        CHECK(yyjson_get_uint(yyjson_obj_get(item, "index")) == i);
+        CHECK(req->encoding_format.n
+                  ? yyjson_get_len(embedding) % 4 == 0 && yyjson_is_str(embedding)
+                  : yyjson_arr_size(embedding) > 0);
+    }
+    yyjson_doc_free(doc);
+}
+
+static void run_apis(struct span body, struct arena *arena) {
+    struct embeddings_request req;
+    struct span why, param;
+    struct chat_usage usage;
+    struct json_out out;
+    bool asked = embeddings_read_request(body, arena, &req, &why, &param) == 0;
+    for (unsigned api = EMBEDDINGS_UNKNOWN + 1; api <= EMBEDDINGS_VERTEX; api++) {
+        for (unsigned lenient = 0; asked && lenient < 2; lenient++) {
+            struct chat_losses losses = {.lenient = lenient};
+            json_out_arena(&out, arena, 0);
+            int rc = embeddings_write(&req, api, &losses, &out);
+            CHECK(rc == 0 ? json_check(json_out_span(&out), NULL, NULL) == 0 : losses.why.n > 0);
+        }
+        for (unsigned inputs = 1; inputs <= 3; inputs++) {
+            struct embeddings_request want = {.inputs = inputs};
+            want.encoding_format = inputs == 2 ? SPAN("base64") : SPAN("");
+            json_out_arena(&out, arena, 0);
+            int rc = embeddings_read(body, api, &want, SPAN(MODEL), &out, &usage);
+            CHECK(rc <= 0 && rc > -FAIL_COUNT);
+            if (rc == 0)
+                check_respelt(json_out_span(&out), &want);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct memory memory;
     struct arena arena;
@@ -83,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     arena_init(&arena, &memory);
     run_request(span_of(copy, size), &arena);
     run_answer(span_of(copy, size));
+    run_apis(span_of(copy, size), &arena);
     arena_fini(&arena);
     memory_fini(&memory);
     free(copy);
