@@ -9,7 +9,6 @@
  *           own. */
 #include <float.h>
 #include <math.h>
-#include <openssl/base64.h>
 
 #include "core/base.h"
 #include "providers/embeddings.h"
@@ -270,10 +269,23 @@ struct floats {
     size_t n;
 };
 
+/* RFC 4648 4. */
 static void flush_floats(struct respelling *x, struct floats *floats) {
-    uint8_t letters[sizeof floats->bytes / 3 * 4 + 1]; /* and the NUL that EVP_EncodeBlock sets */
-    size_t n = EVP_EncodeBlock(letters, floats->bytes, floats->n);
-    json_out_string_part(x->out, span_of((char *)letters, n), true);
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char letters[sizeof floats->bytes / 3 * 4];
+    size_t n = 0;
+    for (size_t at = 0; at < floats->n; at += 3) {
+        size_t left = floats->n - at;
+        uint32_t group = (uint32_t)floats->bytes[at] << 16;
+        group |= left > 1 ? (uint32_t)floats->bytes[at + 1] << 8 : 0;
+        group |= left > 2 ? floats->bytes[at + 2] : 0;
+        letters[n++] = alphabet[group >> 18];
+        letters[n++] = alphabet[group >> 12 & 63];
+        letters[n++] = left > 1 ? alphabet[group >> 6 & 63] : '=';
+        letters[n++] = left > 2 ? alphabet[group & 63] : '=';
+    }
+    json_out_string_part(x->out, span_of(letters, n), true);
     floats->n = 0;
 }
 

@@ -121,7 +121,8 @@ static char *text_of(BIO *bio) {
     size_t n;
     EXPECT(BIO_mem_contents(bio, &bytes, &n));
     char *copy = malloc(n + 1); /* the BIO's bytes have no NUL, which strndup may look for */
-    REQUIRE(copy);
+    if (!copy)
+        abort();
     memcpy(copy, bytes, n);
     copy[n] = 0;
     BIO_free(bio);
