@@ -7,10 +7,13 @@
  *   gemini_config.c    ... tools, toolConfig, generationConfig
  *   gemini_spell.c     the canonical request -> a body: turns and parts
  *   gemini_wish.c      ... tools, toolConfig, generationConfig
- *   gemini_schema.c    JSON schema <-> the OpenAPI subset that older models take
+ *   gemini_schema.c    JSON schema -> the OpenAPI subset that older models take
+ *   gemini_openapi.c   ... and the other way, see gemini_schema.h
  *   gemini_read.c      a provider's events and bodies -> canonical events
+ *   gemini_part.c      ... the parts of a candidate's content
  *   gemini_args.c      ... a function call's arguments that come in pieces
- *   gemini_write.c     canonical events -> a client's stream or whole body
+ *   gemini_say.c       canonical events -> parts, for both
+ *   gemini_write.c     ... -> a client's stream or whole body
  *   gemini_merge.c     a provider's own events -> one whole body, nothing lost
  *   gemini_error.c     error bodies, read, understood, written
  *
@@ -96,18 +99,22 @@ struct gemini_spell {
     const struct chat_spell *spell;
     struct arena *arena;
     struct json_out *out;
-    int rc; /* 0, or why writing stopped */
+    size_t schema_bytes; /* read so far to clean schemas, of all tools */
+    int rc;              /* 0, or why writing stopped */
 };
 /* Gemini 3 and later: levels of thinking, signatures demanded, results in a turn of their own. */
 bool gemini_is_3(const struct gemini_spell *);
 /* chat_lose; false when the writing has stopped. */
 bool gemini_lose(struct gemini_spell *, struct span field, struct span why);
+/* The same of chat_lose_part. */
+bool gemini_lose_part(struct gemini_spell *, const struct chat_message *, const struct chat_part *,
+                      struct span why);
 /* Writes the members tools, toolConfig and generationConfig. */
 void gemini_write_wishes(struct gemini_spell *);
 
 /* JSON schema -> OpenAPI subset, as a value in `out`. False when it grows beyond all bounds by its
- * references. */
-bool gemini_schema_clean(struct span schema, struct json_out *out);
+ * references, or what was read of this request's schemas (*read_bytes, 0 at first) does. */
+bool gemini_schema_clean(struct span schema, size_t *read_bytes, struct json_out *out);
 /* The other way: type names in lower case, nullable as a type. */
 void gemini_schema_read(struct span schema, struct json_out *out);
 /* Has the schema no properties at all? Such a function takes no parameters. */
@@ -124,6 +131,35 @@ struct gemini_args {
 /* Takes one element of partialArgs; false when it is none, or memory or bounds are used up. */
 bool gemini_args_add(struct gemini_args *, struct arena *, struct span partial);
 void gemini_args_write(const struct gemini_args *, struct json_out *out);
+
+/* What is known of a candidate. */
+struct gemini_candidate {
+    bool seen;
+    enum chat_finish finish;
+    unsigned tool_count;
+    bool open; /* the last tool call's arguments are still to come */
+    struct gemini_args args;
+};
+/* reader->own */
+struct gemini_answer {
+    struct gemini_candidate *candidates; /* in the arena */
+    unsigned count, max;
+};
+/* The reading of one event or body. */
+struct gemini_reading {
+    struct chat_reader *reader;
+    struct gemini_answer *answer;
+    struct chat_sink sink;
+    enum fail failed; /* why the event cannot be read further */
+    struct span message;
+    bool given; /* something of it was given */
+};
+/* Gives an event to the sink, with the answer's identity; nothing after the end or a failure. */
+void gemini_give(struct gemini_reading *, struct chat_event *event);
+/* Gives what the parts of the content of candidate `index` (which exists) say. */
+void gemini_read_parts(struct gemini_reading *, unsigned index, struct span content);
+/* The open call's arguments are whole: they are given. */
+void gemini_close_call(struct gemini_reading *, unsigned index);
 
 /* What an error means by its status word, code or text; FAIL_NONE when they say nothing. */
 enum fail gemini_error_fail(const struct chat_error *, struct span body);
@@ -192,6 +228,20 @@ struct gemini_writer {
 struct gemini_said *gemini_said(struct chat_writer *, unsigned index);
 /* Appends to a text of the whole body within its bound. */
 void gemini_keep(struct chat_writer *, struct chat_text *, struct span piece);
+/* Takes over the answer's identity, once. */
+void gemini_take_answer(struct chat_writer *, const struct chat_event *event);
+/* A copy in the arena that counts as kept; empty with writer->full. */
+struct span gemini_keep_copy(struct chat_writer *, struct span text);
+/* Keeps what an event says of a call: its start, arguments, signature. */
+void gemini_take_tool(struct chat_writer *, const struct chat_event *event);
+/* One part: a functionCall; a text, with `signature` if there is one. */
+void gemini_say_call(struct chat_writer *, unsigned choice, const struct gemini_said_tool *,
+                     struct json_out *out);
+void gemini_say_text(struct span text, bool thought, struct span signature, struct json_out *out);
+/* inlineData of each image of a CHAT_MEDIA "images"; returns how many. */
+unsigned gemini_say_images(const struct chat_event *event, struct json_out *out);
+/* The parts that an event is at once; false when it is none. */
+bool gemini_say_part(const struct chat_event *event, struct json_out *out);
 /* The open text part of a whole body becomes one of its parts. */
 void gemini_close_text(struct chat_writer *, struct gemini_said *);
 /* A whole body of what was merged. */

@@ -5,9 +5,7 @@
 #include "providers/gemini.h"
 
 #include "core/limits.h"
-
-/* No budget is larger; guards arithmetic. */
-#define BUDGET_MAX (UINT64_C(1) << 40)
+#include "providers/chat_body.h"
 
 /* Each level of a schema is read once more than the one around it: this much of them in all, tools
  * of real clients have a hundredth of it. */
@@ -206,7 +204,7 @@ static void read_thinking(struct gemini_prompt *x, struct span config) {
                 thinking->wanted = CHAT_YES;
                 continue;
             }
-            if (!gemini_count(&value, BUDGET_MAX, &thinking->budget_tokens)) {
+            if (!gemini_count(&value, CHAT_OUTPUT_TOKENS_MAX, &thinking->budget_tokens)) {
                 gemini_refuse(x, SPAN("generationConfig.thinkingConfig.thinkingBudget"),
                               SPAN("Give `thinkingBudget` as a whole number, or -1."));
                 return;
@@ -300,7 +298,7 @@ static void read_generation_member(struct gemini_prompt *x, const struct json_to
     if (read_knob(x, key, value))
         return;
     if (gemini_is(key, SPAN("maxOutputTokens"))) {
-        gemini_count(value, BUDGET_MAX, &prompt->max_output_tokens);
+        gemini_count(value, CHAT_OUTPUT_TOKENS_MAX, &prompt->max_output_tokens);
     } else if (gemini_is(key, SPAN("candidateCount"))) {
         if (gemini_count(value, CHOICES_MAX, &count) && count)
             prompt->choices = (unsigned)count;

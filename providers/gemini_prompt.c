@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "core/limits.h"
+#include "providers/chat_body.h"
 
 /* So many open calls are looked at for a result: four times what a model may make in one turn. */
 #define LOOK_AHEAD (4 * TOOL_CALLS_MAX)
@@ -31,7 +32,7 @@ void gemini_refuse(struct gemini_prompt *x, struct span param, struct span why) 
 
 void gemini_no_memory(struct gemini_prompt *x) {
     if (x->rc == 0)
-        *x->why = SPAN("There is no memory for this request; try again later.");
+        *x->why = chat_body_why_memory();
     x->rc = -FAIL_OVERLOAD;
 }
 

@@ -30,36 +30,14 @@ static const struct {
 #undef GEMINI_FINISH
 };
 
-struct candidate {
-    bool seen;
-    enum chat_finish finish;
-    unsigned tool_count;
-    bool open; /* the last tool call's arguments are still to come */
-    struct gemini_args args;
-};
-
-struct answer {
-    struct candidate *candidates; /* in the arena */
-    unsigned count, max;
-};
-
-struct reading {
-    struct chat_reader *reader;
-    struct answer *answer;
-    struct chat_sink sink;
-    enum fail failed; /* why the event cannot be read further */
-    struct span message;
-    bool given; /* something of it was given */
-};
-
 void gemini_reader_init(struct chat_reader *reader, struct arena *arena) {
     *reader = (struct chat_reader){.arena = arena};
-    reader->own = arena_zalloc(arena, sizeof(struct answer));
+    reader->own = arena_zalloc(arena, sizeof(struct gemini_answer));
 }
 
 /* --- giving --- */
 
-static void give(struct reading *x, struct chat_event *event) {
+void gemini_give(struct gemini_reading *x, struct chat_event *event) {
     struct chat_reader *reader = x->reader;
     if (reader->ended || x->failed != FAIL_NONE)
         return;
@@ -70,12 +48,12 @@ static void give(struct reading *x, struct chat_event *event) {
     x->sink.event(x->sink.owner, event);
 }
 
-static void give_error(struct reading *x, enum fail why, struct span message) {
+static void give_error(struct gemini_reading *x, enum fail why, struct span message) {
     x->failed = FAIL_NONE;
-    give(x, &(struct chat_event){.kind = CHAT_ERROR, .error = why, .message = message});
+    gemini_give(x, &(struct chat_event){.kind = CHAT_ERROR, .error = why, .message = message});
 }
 
-static void give_start(struct reading *x, struct span object) {
+static void give_start(struct gemini_reading *x, struct span object) {
     struct chat_reader *reader = x->reader;
     struct json_token id, model;
     if (reader->started)
@@ -85,12 +63,12 @@ static void give_start(struct reading *x, struct span object) {
         reader->answer.id = arena_copy(reader->arena, id.raw);
     if (gemini_find(object, SPAN("modelVersion"), &model) && model.kind == JSON_STRING)
         reader->answer.model = arena_copy(reader->arena, model.raw);
-    give(x, &(struct chat_event){
-                .kind = CHAT_START, .id = reader->answer.id, .name = reader->answer.model});
+    gemini_give(x, &(struct chat_event){
+                       .kind = CHAT_START, .id = reader->answer.id, .name = reader->answer.model});
 }
 
-static struct candidate *candidate_at(struct reading *x, uint64_t index) {
-    struct answer *answer = x->answer;
+static struct gemini_candidate *candidate_at(struct gemini_reading *x, uint64_t index) {
+    struct gemini_answer *answer = x->answer;
     if (index >= CHOICES_MAX) {
         x->failed = FAIL_BAD_EVENT;
         return NULL;
@@ -99,7 +77,8 @@ static struct candidate *candidate_at(struct reading *x, uint64_t index) {
         unsigned max = answer->max ? answer->max : 1;
         while (max <= index)
             max *= 2;
-        struct candidate *candidates = arena_zalloc(x->reader->arena, max * sizeof *candidates);
+        struct gemini_candidate *candidates =
+            arena_zalloc(x->reader->arena, max * sizeof *candidates);
         if (!candidates) {
             x->failed = FAIL_OVERLOAD;
             return NULL;
@@ -115,203 +94,7 @@ static struct candidate *candidate_at(struct reading *x, uint64_t index) {
     return &answer->candidates[index];
 }
 
-/* --- function calls --- */
-
-static void give_args(struct reading *x, unsigned index, unsigned tool, struct span json) {
-    struct span raw = gemini_escape(json, x->reader->arena);
-    if (!raw.p)
-        x->failed = FAIL_OVERLOAD;
-    give(x,
-         &(struct chat_event){.kind = CHAT_TOOL_ARGS, .choice = index, .tool = tool, .text = raw});
-}
-
-/* The open call's arguments are whole. */
-static void close_call(struct reading *x, unsigned index) {
-    struct candidate *candidate = &x->answer->candidates[index];
-    struct json_out out;
-    if (!candidate->open)
-        return;
-    candidate->open = false;
-    json_out_arena(&out, x->reader->arena, 256);
-    gemini_args_write(&candidate->args, &out);
-    candidate->args = (struct gemini_args){.root = NULL};
-    if (out.full)
-        x->failed = FAIL_OVERLOAD;
-    else
-        give_args(x, index, candidate->tool_count - 1, json_out_span(&out));
-}
-
-static void start_call(struct reading *x, unsigned index, struct span id, struct span name) {
-    struct candidate *candidate = &x->answer->candidates[index];
-    struct chat_reader *reader = x->reader;
-    char made[CHAT_CALL_ID_BYTES];
-    if (candidate->tool_count == TOOL_CALLS_MAX) {
-        x->failed = FAIL_TOO_LARGE;
-        return;
-    }
-    unsigned tool = candidate->tool_count++;
-    if (!id.n) {
-        id = arena_copy(reader->arena, chat_call_id(reader->answer.id, index, tool, made));
-        if (!id.p)
-            x->failed = FAIL_OVERLOAD;
-    }
-    give(x, &(struct chat_event){
-                .kind = CHAT_TOOL_START, .choice = index, .tool = tool, .id = id, .name = name});
-}
-
-struct call {
-    struct span id, name, args, partial;
-    bool more; /* willContinue */
-};
-
-static void read_call_members(struct call *call, struct span object) {
-    struct json json;
-    struct json_token key, value;
-    *call = (struct call){.more = false};
-    gemini_open(&json, object);
-    while (gemini_pair(&json, &key, &value)) {
-        if (gemini_is(&key, SPAN("name")) && value.kind == JSON_STRING)
-            call->name = value.raw;
-        else if (gemini_is(&key, SPAN("id")) && value.kind == JSON_STRING)
-            call->id = value.raw;
-        else if (gemini_is(&key, SPAN("args")) && value.kind == JSON_OBJECT)
-            call->args = value.raw;
-        else if (gemini_is(&key, SPAN("partialArgs")) && value.kind == JSON_ARRAY)
-            call->partial = value.raw;
-        else if (gemini_is(&key, SPAN("willContinue")))
-            call->more = gemini_true(&value);
-    }
-}
-
-static void read_call(struct reading *x, unsigned index, struct span object) {
-    struct candidate *candidate = &x->answer->candidates[index];
-    struct json json;
-    struct json_token piece;
-    struct call call;
-    read_call_members(&call, object);
-    if (call.name.n) {
-        close_call(x, index);
-        start_call(x, index, call.id, call.name);
-        if (x->failed != FAIL_NONE)
-            return;
-        candidate->open = true;
-    }
-    if (!candidate->open)
-        return; /* the end of a call that has ended, or a call without a name */
-    if (call.partial.n) {
-        gemini_open(&json, call.partial);
-        while (gemini_item(&json, &piece))
-            if (!gemini_args_add(&candidate->args, x->reader->arena, gemini_text(&piece)))
-                x->failed = FAIL_BAD_EVENT;
-    }
-    if (call.more)
-        return;
-    if (call.args.n && !candidate->args.root) {
-        candidate->open = false;
-        give_args(x, index, candidate->tool_count - 1, call.args);
-        return;
-    }
-    close_call(x, index);
-}
-
-/* --- parts --- */
-
-struct part {
-    struct span text, call, media, signature;
-    bool has_text, thought, other;
-};
-
-static void read_part_members(struct part *part, struct span object) {
-    struct json json;
-    struct json_token key, value;
-    *part = (struct part){.has_text = false};
-    gemini_open(&json, object);
-    while (gemini_pair(&json, &key, &value)) {
-        if (gemini_is(&key, SPAN("text")) && value.kind == JSON_STRING) {
-            part->text = value.raw;
-            part->has_text = true;
-        } else if (gemini_is(&key, SPAN("thought"))) {
-            part->thought = gemini_true(&value);
-        } else if (gemini_is(&key, SPAN("functionCall")) && value.kind == JSON_OBJECT) {
-            part->call = value.raw;
-        } else if (gemini_is(&key, SPAN("inlineData")) && value.kind == JSON_OBJECT) {
-            part->media = value.raw;
-        } else if (gemini_is(&key, SPAN("thoughtSignature")) && value.kind == JSON_STRING) {
-            part->signature = value.raw;
-        } else {
-            part->other = true;
-        }
-    }
-}
-
-/* Images in the form that OpenAI-shaped answers have them in; audio as a message's `audio`. */
-static void give_media(struct reading *x, unsigned index, struct span object) {
-    struct json_token type, data;
-    struct json_out out;
-    if (!gemini_find(object, SPAN("mimeType"), &type) || type.kind != JSON_STRING ||
-        !gemini_find(object, SPAN("data"), &data) || data.kind != JSON_STRING) {
-        give(x, &(struct chat_event){.kind = CHAT_OTHER, .choice = index});
-        return;
-    }
-    bool audio = span_starts(type.raw, SPAN("audio/"));
-    json_out_arena(&out, x->reader->arena, data.raw.n + type.raw.n + 80);
-    if (audio) {
-        json_out_raw(&out, SPAN("{\"data\":\""));
-        json_out_raw(&out, data.raw);
-        json_out_raw(&out, SPAN("\"}"));
-    } else {
-        json_out_raw(&out, SPAN("[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"));
-        json_out_raw(&out, type.raw);
-        json_out_raw(&out, SPAN(";base64,"));
-        json_out_raw(&out, data.raw);
-        json_out_raw(&out, SPAN("\"}}]"));
-    }
-    if (out.full)
-        x->failed = FAIL_OVERLOAD;
-    give(x, &(struct chat_event){.kind = CHAT_MEDIA,
-                                 .choice = index,
-                                 .name = audio ? SPAN("audio") : SPAN("images"),
-                                 .text = json_out_span(&out)});
-}
-
-static void read_part(struct reading *x, unsigned index, struct span object) {
-    struct part part;
-    read_part_members(&part, object);
-    struct candidate *candidate = &x->answer->candidates[index];
-    bool call = part.call.n > 0;
-    if (call)
-        read_call(x, index, part.call);
-    else if (part.has_text && part.text.n)
-        give(x, &(struct chat_event){.kind = part.thought ? CHAT_REASONING : CHAT_TEXT,
-                                     .choice = index,
-                                     .name = part.thought ? SPAN("reasoning_content") : SPAN(""),
-                                     .text = part.text});
-    else if (part.media.n)
-        give_media(x, index, part.media);
-    else if (part.other) /* executableCode, codeExecutionResult, and what comes after our time */
-        give(x, &(struct chat_event){.kind = CHAT_OTHER, .choice = index});
-    if (part.signature.n)
-        give(x, &(struct chat_event){
-                    .kind = CHAT_SIGNATURE,
-                    .choice = index,
-                    .tool = call && candidate->tool_count ? candidate->tool_count - 1 : 0,
-                    .of_tool = call && candidate->tool_count,
-                    .text = part.signature,
-                    .signer = CHAT_SIGNER_GOOGLE});
-}
-
 /* --- the object --- */
-
-static void read_parts(struct reading *x, unsigned index, struct span content) {
-    struct json json;
-    struct json_token parts, part;
-    if (!gemini_find(content, SPAN("parts"), &parts) || parts.kind != JSON_ARRAY)
-        return;
-    gemini_open(&json, parts.raw);
-    while (gemini_item(&json, &part) && x->failed == FAIL_NONE)
-        if (part.kind == JSON_OBJECT)
-            read_part(x, index, part.raw);
-}
 
 static enum chat_finish finish_of(struct span word) {
     for (unsigned i = 0; i < countof(finishes); i++)
@@ -321,11 +104,11 @@ static enum chat_finish finish_of(struct span word) {
 }
 
 /* The call and its STOP come in different chunks: what counts is whether there was any. */
-static void read_finish(struct reading *x, unsigned index, const struct json_token *reason,
+static void read_finish(struct gemini_reading *x, unsigned index, const struct json_token *reason,
                         struct span why) {
-    struct candidate *candidate = &x->answer->candidates[index];
+    struct gemini_candidate *candidate = &x->answer->candidates[index];
     enum chat_finish finish = finish_of(reason->raw);
-    close_call(x, index);
+    gemini_close_call(x, index);
     if (finish == CHAT_FINISH_FAULT) {
         if (!x->reader->content && x->failed == FAIL_NONE) {
             x->failed = FAIL_ERROR_EVENT;
@@ -340,10 +123,10 @@ static void read_finish(struct reading *x, unsigned index, const struct json_tok
     if (candidate->finish == finish)
         return;
     candidate->finish = finish;
-    give(x, &(struct chat_event){.kind = CHAT_FINISH, .choice = index, .finish = finish});
+    gemini_give(x, &(struct chat_event){.kind = CHAT_FINISH, .choice = index, .finish = finish});
 }
 
-static void read_candidate(struct reading *x, struct span object, unsigned position) {
+static void read_candidate(struct gemini_reading *x, struct span object, unsigned position) {
     struct json json;
     struct json_token key, value, content = {.kind = JSON_NULL}, reason = {.kind = JSON_NULL};
     struct span why = SPAN("");
@@ -363,24 +146,25 @@ static void read_candidate(struct reading *x, struct span object, unsigned posit
     if (!candidate_at(x, index))
         return;
     if (content.kind == JSON_OBJECT)
-        read_parts(x, (unsigned)index, content.raw);
+        gemini_read_parts(x, (unsigned)index, content.raw);
     if (reason.kind == JSON_STRING && x->failed == FAIL_NONE)
         read_finish(x, (unsigned)index, &reason, why);
 }
 
 /* A blocked prompt is an answer: there will be no candidates. */
-static void read_feedback(struct reading *x, struct span feedback) {
+static void read_feedback(struct gemini_reading *x, struct span feedback) {
     struct json_token reason;
     if (x->answer->count || !gemini_find(feedback, SPAN("blockReason"), &reason))
         return;
-    struct candidate *candidate = candidate_at(x, 0);
+    struct gemini_candidate *candidate = candidate_at(x, 0);
     if (!candidate)
         return;
     candidate->finish = CHAT_FINISH_CONTENT_FILTER;
-    give(x, &(struct chat_event){.kind = CHAT_FINISH, .choice = 0, .finish = candidate->finish});
+    gemini_give(
+        x, &(struct chat_event){.kind = CHAT_FINISH, .choice = 0, .finish = candidate->finish});
 }
 
-static void read_usage(struct reading *x, struct span object) {
+static void read_usage(struct gemini_reading *x, struct span object) {
     struct chat_reader *reader = x->reader;
     struct json json;
     struct json_token key, value;
@@ -406,10 +190,10 @@ static void read_usage(struct reading *x, struct span object) {
                                         .output_tokens = candidates + thoughts,
                                         .cached_tokens = cached,
                                         .reasoning_tokens = thoughts};
-    give(x, &(struct chat_event){.kind = CHAT_USAGE, .usage = reader->usage});
+    gemini_give(x, &(struct chat_event){.kind = CHAT_USAGE, .usage = reader->usage});
 }
 
-static bool all_finished(const struct answer *answer) {
+static bool all_finished(const struct gemini_answer *answer) {
     bool any = false;
     for (unsigned i = 0; i < answer->count; i++) {
         if (answer->candidates[i].seen && answer->candidates[i].finish == CHAT_FINISH_NONE)
@@ -419,7 +203,7 @@ static bool all_finished(const struct answer *answer) {
     return any;
 }
 
-static void read_candidates(struct reading *x, struct span candidates) {
+static void read_candidates(struct gemini_reading *x, struct span candidates) {
     struct json json;
     struct json_token candidate;
     gemini_open(&json, candidates);
@@ -429,7 +213,7 @@ static void read_candidates(struct reading *x, struct span candidates) {
 }
 
 /* One GenerateContentResponse, valid JSON. */
-static void read_object(struct reading *x, struct span object) {
+static void read_object(struct gemini_reading *x, struct span object) {
     struct json_token candidates, feedback, usage;
     struct chat_error error;
     gemini_read_error(object, &error);
@@ -458,8 +242,8 @@ static void read_object(struct reading *x, struct span object) {
 
 /* --- events, ends, bodies --- */
 
-static bool begin(struct reading *x, struct chat_reader *reader, struct chat_sink sink) {
-    *x = (struct reading){.reader = reader, .answer = reader->own, .sink = sink};
+static bool begin(struct gemini_reading *x, struct chat_reader *reader, struct chat_sink sink) {
+    *x = (struct gemini_reading){.reader = reader, .answer = reader->own, .sink = sink};
     if (reader->ended)
         return false;
     if (!x->answer)
@@ -469,7 +253,7 @@ static bool begin(struct reading *x, struct chat_reader *reader, struct chat_sin
 
 enum chat_relay gemini_read_event(struct chat_reader *reader, struct span name, struct span data,
                                   struct chat_sink sink) {
-    struct reading x;
+    struct gemini_reading x;
     size_t at;
     (void)name;
     if (!begin(&x, reader, sink))
@@ -478,8 +262,8 @@ enum chat_relay gemini_read_event(struct chat_reader *reader, struct span name, 
     bool lines = data.n && memchr(data.p, '\n', data.n);
     data = gemini_skip_blanks(data);
     if (!data.n || data.p[0] == ':' || span_eq(data, SPAN("[DONE]"))) {
-        give(&x,
-             &(struct chat_event){.kind = CHAT_OTHER}); /* keep-alives; an end mark of a proxy */
+        gemini_give(
+            &x, &(struct chat_event){.kind = CHAT_OTHER}); /* keep-alives; an end mark of a proxy */
         return CHAT_DROP;
     }
     if (json_check(data, &at, NULL) < 0) {
@@ -494,30 +278,30 @@ enum chat_relay gemini_read_event(struct chat_reader *reader, struct span name, 
     if (reader->ended)
         return CHAT_DROP; /* the owner tells the error */
     if (!x.given)
-        give(&x, &(struct chat_event){.kind = CHAT_OTHER});
+        gemini_give(&x, &(struct chat_event){.kind = CHAT_OTHER});
     return lines ? CHAT_REWRITE : CHAT_AS_IS;
 }
 
 /* `whole`: the answer is one JSON value, so that what is in it is all, even if nobody says why it
  * finished. */
-static void end(struct reading *x, bool whole) {
+static void end(struct gemini_reading *x, bool whole) {
     struct chat_reader *reader = x->reader;
     if (reader->ended)
         return;
     if (reader->finished || (whole && reader->content))
-        give(x, &(struct chat_event){.kind = CHAT_DONE});
+        gemini_give(x, &(struct chat_event){.kind = CHAT_DONE});
     else
         give_error(x, reader->content ? FAIL_INCOMPLETE : FAIL_EMPTY, SPAN(""));
 }
 
 void gemini_read_end(struct chat_reader *reader, struct chat_sink sink) {
-    struct reading x;
+    struct gemini_reading x;
     if (begin(&x, reader, sink))
         end(&x, false);
 }
 
 /* A stream without alt=sse: [{..},{..}]. */
-static void read_array(struct reading *x, struct span array) {
+static void read_array(struct gemini_reading *x, struct span array) {
     struct json json;
     struct json_token item;
     gemini_open(&json, array);
@@ -530,7 +314,7 @@ static void read_array(struct reading *x, struct span array) {
 }
 
 void gemini_read_body(struct chat_reader *reader, struct span body, struct chat_sink sink) {
-    struct reading x;
+    struct gemini_reading x;
     size_t at;
     if (!begin(&x, reader, sink))
         return;

@@ -12,14 +12,8 @@
 #include "providers/gemini.h"
 
 #include "core/limits.h"
+#include "providers/chat_body.h"
 #include "providers/provider.h"
-
-/* Affinity looks at this much of each leading turn, and at its length. */
-#define PREFIX_BYTES 4096
-/* A text of this many bytes counts as one token: the rule of thumb for English. */
-#define BYTES_PER_TOKEN 4
-/* No model answers with more; guards the arithmetic that follows. */
-#define OUTPUT_TOKENS_MAX (UINT64_C(1) << 40)
 
 enum { CONTENTS, SYSTEM, TOOLS, TOOL_CONFIG, GENERATION, TOP_COUNT };
 static const struct span top_names[TOP_COUNT] = {
@@ -53,29 +47,18 @@ struct span gemini_plain_model(struct span model) {
     return model;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t more) {
-    /* The odd constant of splitmix64: order matters. */
-    return (hash ^ more) * UINT64_C(0xbf58476d1ce4e5b9) + (hash >> 29);
+/* Strings that the model reads as text: not data, not signatures. */
+static bool is_text(const struct json_token *key) {
+    return !gemini_is(key, SPAN("data")) && !gemini_is(key, SPAN("fileUri")) &&
+           !gemini_is(key, SPAN("thoughtSignature"));
 }
 
-static uint64_t hash_value(struct span value) {
-    return mix(span_hash(span_of(value.p, min_size(value.n, PREFIX_BYTES))), value.n);
-}
-
-/* Bytes of strings that the model reads as text, in a valid value: not data, not signatures. */
+/* Their bytes in a value, which is valid. */
 static uint64_t text_bytes(struct span value) {
     struct json json;
-    struct json_token token;
     uint64_t bytes = 0;
-    bool text = true;
     json_init(&json, value);
-    while (json_next(&json, &token) != JSON_END && token.kind != JSON_ERROR) {
-        if (token.kind == JSON_KEY)
-            text = !gemini_is(&token, SPAN("data")) && !gemini_is(&token, SPAN("fileUri")) &&
-                   !gemini_is(&token, SPAN("thoughtSignature"));
-        else if (token.kind == JSON_STRING && text)
-            bytes += token.raw.n;
-    }
+    chat_body_count(&json, true, is_text, &bytes);
     return bytes;
 }
 
@@ -85,7 +68,7 @@ static int read_contents(struct reading *x) {
     struct span contents = x->members[CONTENTS];
     unsigned count = 0;
     bool prefix_done = false;
-    uint64_t prefix = hash_value(x->members[SYSTEM]);
+    uint64_t prefix = chat_body_hash(x->members[SYSTEM]);
     if (!contents.p)
         return refuse(x, top_names[CONTENTS],
                       SPAN("`contents` is missing; give an array with at least one content."));
@@ -104,14 +87,14 @@ static int read_contents(struct reading *x) {
         }
         if (prefix_done)
             continue;
-        prefix = mix(prefix, hash_value(content.raw));
+        prefix = chat_body_mix(prefix, chat_body_hash(content.raw));
         /* What follows the first words of the user changes with every turn. */
         prefix_done =
             !gemini_find(content.raw, SPAN("role"), &role) || json_is(&role, SPAN("user"));
     }
     if (!count)
         return refuse(x, top_names[CONTENTS], SPAN("Give at least one content in `contents`."));
-    x->req->prefix_hash = mix(span_hash(x->req->model), prefix);
+    x->req->prefix_hash = chat_body_mix(span_hash(x->req->model), prefix);
     return 0;
 }
 
@@ -126,7 +109,7 @@ static int read_limits(struct reading *x) {
     if (config.p[0] != '{')
         return refuse(x, top_names[GENERATION], SPAN("Give `generationConfig` as an object."));
     if (gemini_find(config, limit, &value) &&
-        !gemini_count(&value, OUTPUT_TOKENS_MAX, &x->req->max_output_tokens))
+        !gemini_count(&value, CHAT_OUTPUT_TOKENS_MAX, &x->req->max_output_tokens))
         return refuse(x, SPAN("generationConfig.maxOutputTokens"),
                       SPAN("Give `generationConfig.maxOutputTokens` as a whole number."));
     if (gemini_find(config, count, &value) &&
@@ -206,7 +189,7 @@ int gemini_read_request(struct span body, struct arena *arena, struct chat_reque
         bytes += text_bytes(x.members[SYSTEM]);
     if (req->has_tools)
         bytes += x.members[TOOLS].n;
-    req->input_tokens_estimate = max_u64(bytes / BYTES_PER_TOKEN, 1);
+    req->input_tokens_estimate = max_u64(bytes / CHAT_BYTES_PER_TOKEN, 1);
     return 0;
 }
 

@@ -1,49 +1,27 @@
-/* gemini_schema.c - JSON schema and the OpenAPI 3.0 subset that older Gemini models take, one into
- * the other. (pure)
+/* gemini_schema.c - JSON schema as the OpenAPI 3.0 subset that older Gemini models take. (pure)
  *
  *     {"type":["string","null"],"const":"a"}   -> {"type":"STRING","nullable":true,"enum":["a"]}
  *     {"$ref":"#/$defs/A"}                     -> what stands there
  *     {"allOf":[{..},{..}]}                    -> one object of both
- *     {"type":"STRING","nullable":true}        -> {"type":["string","null"]}
  *
  * Only schemas are walked: what stands under `enum`, `example` or `default` is data.
  *
  * Refuses:  references nested deeper than REFS_MAX (a recursive schema): there the rest is any
- *           object; and a result beyond CLEAN_BYTES_MAX, for references to references grow without
- *           bounds. */
-#include "providers/gemini.h"
+ *           object; a result beyond CLEAN_BYTES_MAX, for references to references grow without
+ *           bounds; and more than READ_BYTES_MAX read for one request, looking for references too. */
+#include "providers/gemini_schema.h"
 
 #include "core/limits.h"
 
 #define REFS_MAX        6
 #define CLEAN_BYTES_MAX (256 * 1024)
-/* Bytes read on the way: each level reads its text again, and so does each reference. */
-#define READ_BYTES_MAX (16 * 1024 * 1024)
+/* Bytes read on the way, for all schemas of a request: each level reads its text again, and so does
+ * each reference, which is looked for from the root. Some tenths of a second's work. */
+#define READ_BYTES_MAX (32 * 1024 * 1024)
 /* Schemas that are put together to one by allOf, references and single alternatives. */
 #define SOURCES_MAX 16
 
-enum {
-    TYPE,
-    FORMAT,
-    DESCRIPTION,
-    NULLABLE,
-    ENUM,
-    CONST,
-    ITEMS,
-    ANY_OF,
-    ONE_OF,
-    PATTERN,
-    MINIMUM,
-    MAXIMUM,
-    MIN_ITEMS,
-    MAX_ITEMS,
-    MIN_LENGTH,
-    MAX_LENGTH,
-    MIN_PROPERTIES,
-    MAX_PROPERTIES,
-    KEY_COUNT
-};
-static const struct span keys[KEY_COUNT] = {
+const struct span gemini_schema_keys[KEY_COUNT] = {
     [TYPE] = SPAN_CONST("type"),
     [FORMAT] = SPAN_CONST("format"),
     [DESCRIPTION] = SPAN_CONST("description"),
@@ -67,7 +45,7 @@ static const struct span keys[KEY_COUNT] = {
 struct cleaning {
     struct span root;
     struct json_out *out;
-    size_t start, read_bytes;
+    size_t start, *read_bytes;
     bool too_large;
 };
 
@@ -80,7 +58,7 @@ struct node {
     bool nullable, cut; /* cut: the way ended here */
 };
 
-static struct span type_word(struct span type) {
+struct span gemini_schema_type(struct span type) {
     static const struct {
         struct span json, openapi;
     } words[] = {
@@ -100,8 +78,15 @@ static struct span type_word(struct span type) {
 
 /* --- references --- */
 
+/* Counts what is about to be read; false when it is too much. */
+static bool spend(struct cleaning *x, size_t bytes) {
+    *x->read_bytes += bytes;
+    x->too_large |= *x->read_bytes > READ_BYTES_MAX;
+    return !x->too_large;
+}
+
 /* What a local reference ("#/$defs/A") points to; empty: nothing. */
-static struct span resolve(const struct cleaning *x, struct span pointer) {
+static struct span resolve(struct cleaning *x, struct span pointer) {
     struct span at = x->root;
     if (!span_starts(pointer, SPAN("#")))
         return SPAN("");
@@ -113,18 +98,11 @@ static struct span resolve(const struct cleaning *x, struct span pointer) {
     while (pointer.n) {
         struct span step = span_cut(&pointer, '/');
         struct json_token value;
-        if (!json_find(at, &step, 1, &value) || value.kind != JSON_OBJECT)
+        if (!spend(x, at.n) || !json_find(at, &step, 1, &value) || value.kind != JSON_OBJECT)
             return SPAN("");
         at = value.raw;
     }
     return at;
-}
-
-/* Counts what is about to be read; false when it is too much. */
-static bool spend(struct cleaning *x, size_t bytes) {
-    x->read_bytes += bytes;
-    x->too_large |= x->read_bytes > READ_BYTES_MAX;
-    return !x->too_large;
 }
 
 static void gather(struct cleaning *x, struct node *node, struct span schema, unsigned refs,
@@ -152,7 +130,7 @@ static void gather(struct cleaning *x, struct node *node, struct span schema, un
     node->refs = refs > node->refs ? refs : node->refs;
     while (gemini_pair(&json, &key, &value)) {
         unsigned member = 0;
-        while (member < KEY_COUNT && !json_is(&key, keys[member]))
+        while (member < KEY_COUNT && !json_is(&key, gemini_schema_keys[member]))
             member++;
         if (member < KEY_COUNT) {
             if (!node->member[member].p)
@@ -184,11 +162,11 @@ static struct span type_of(struct node *node) {
     struct span only = SPAN("");
     unsigned count = 0;
     if (type.kind == JSON_STRING)
-        only = type_word(type.raw);
+        only = gemini_schema_type(type.raw);
     if (type.kind != JSON_ARRAY || !gemini_open(&json, type.raw))
         return only;
     while (gemini_item(&json, &item)) {
-        struct span word = item.kind == JSON_STRING ? type_word(item.raw) : SPAN("");
+        struct span word = item.kind == JSON_STRING ? gemini_schema_type(item.raw) : SPAN("");
         if (span_eq(word, SPAN("NULL"))) {
             node->nullable = true;
         } else if (word.n) {
@@ -202,7 +180,7 @@ static struct span type_of(struct node *node) {
 static bool is_null_schema(struct span schema) {
     struct json_token type;
     return gemini_find(schema, SPAN("type"), &type) && type.kind == JSON_STRING &&
-           span_eq(type_word(type.raw), SPAN("NULL"));
+           span_eq(gemini_schema_type(type.raw), SPAN("NULL"));
 }
 
 /* anyOf or oneOf without its null; a single alternative becomes part of the node itself. */
@@ -327,7 +305,7 @@ static void put_types(struct cleaning *x, struct span types) {
     json_out_array(x->out);
     gemini_open(&json, types);
     while (gemini_item(&json, &item)) {
-        struct span word = item.kind == JSON_STRING ? type_word(item.raw) : SPAN("");
+        struct span word = item.kind == JSON_STRING ? gemini_schema_type(item.raw) : SPAN("");
         if (!word.n || span_eq(word, SPAN("NULL")))
             continue;
         json_out_object(x->out);
@@ -365,7 +343,7 @@ static void put_scalars(struct cleaning *x, const struct node *node, struct span
         struct json_token value = gemini_token(node->member[rows[i].member]);
         if (value.kind != rows[i].kind)
             continue;
-        json_out_key(x->out, keys[rows[i].member]);
+        json_out_key(x->out, gemini_schema_keys[rows[i].member]);
         json_out_value(x->out, gemini_text(&value));
     }
     /* Of strings only these two are known; numbers have int32, int64, float, double. */
@@ -433,8 +411,8 @@ static void clean(struct cleaning *x, struct span schema, unsigned refs, unsigne
     json_out_object_end(x->out);
 }
 
-bool gemini_schema_clean(struct span schema, struct json_out *out) {
-    struct cleaning x = {.root = schema, .out = out, .start = out->n};
+bool gemini_schema_clean(struct span schema, size_t *read_bytes, struct json_out *out) {
+    struct cleaning x = {.root = schema, .out = out, .start = out->n, .read_bytes = read_bytes};
     clean(&x, schema, 0, 0);
     return !x.too_large;
 }
@@ -459,85 +437,4 @@ bool gemini_schema_is_empty(struct span schema) {
             return false;
     }
     return true;
-}
-
-/* --- from the OpenAPI subset --- */
-
-static void read_schemas(struct span container, struct json_out *out) {
-    struct json json;
-    struct json_token key, value;
-    bool object = container.p[0] == '{';
-    gemini_open(&json, container);
-    if (object)
-        json_out_object(out);
-    else
-        json_out_array(out);
-    while (object ? gemini_pair(&json, &key, &value) : gemini_item(&json, &value)) {
-        if (object)
-            json_out_key(out, key.raw);
-        if (value.kind == JSON_OBJECT)
-            gemini_schema_read(value.raw, out);
-        else
-            json_out_value(out, gemini_text(&value));
-    }
-    if (object)
-        json_out_object_end(out);
-    else
-        json_out_array_end(out);
-}
-
-static void read_type(const struct json_token *type, bool nullable, struct json_out *out) {
-    char word[16];
-    bool known = type->kind == JSON_STRING && type_word(type->raw).n && type->raw.n < sizeof word;
-    json_out_key(out, SPAN("type"));
-    if (!known) {
-        json_out_value(out, gemini_text(type));
-        return;
-    }
-    for (size_t i = 0; i < type->raw.n; i++)
-        word[i] = (char)(type->raw.p[i] | 0x20); /* letters only */
-    if (nullable)
-        json_out_array(out);
-    json_out_escaped(out, span_of(word, type->raw.n));
-    if (nullable) {
-        json_out_escaped(out, SPAN("null"));
-        json_out_array_end(out);
-    }
-}
-
-/* Recursion is bounded by JSON_DEPTH_MAX: the text was checked. */
-void gemini_schema_read(struct span schema, struct json_out *out) {
-    struct json json;
-    struct json_token key, value, nullable;
-    bool may_be_null = gemini_find(schema, SPAN("nullable"), &nullable) && gemini_true(&nullable);
-    uint64_t number;
-    gemini_open(&json, schema);
-    json_out_object(out);
-    while (gemini_pair(&json, &key, &value)) {
-        unsigned member = gemini_member(&key, keys, KEY_COUNT);
-        bool container = value.kind == JSON_OBJECT || value.kind == JSON_ARRAY;
-        if (member == TYPE) {
-            read_type(&value, may_be_null, out);
-        } else if (member == NULLABLE || gemini_is(&key, SPAN("propertyOrdering")) ||
-                   gemini_is(&key, SPAN("example"))) {
-            continue;
-        } else if (container && (member == ITEMS || gemini_is(&key, SPAN("not")))) {
-            json_out_key(out, key.raw);
-            gemini_schema_read(value.raw, out);
-        } else if (container &&
-                   (member == ANY_OF || member == ONE_OF || gemini_is(&key, SPAN("allOf")) ||
-                    gemini_is(&key, SPAN("properties")) || gemini_is(&key, SPAN("defs")) ||
-                    json_is(&key, SPAN("$defs")))) {
-            json_out_key(out, member < KEY_COUNT ? keys[member] : key.raw);
-            read_schemas(value.raw, out);
-        } else if (member >= MIN_ITEMS && member <= MAX_PROPERTIES &&
-                   gemini_count(&value, UINT64_MAX / 2, &number)) {
-            json_out_key(out, keys[member]); /* int64 stands in quotes in proto3 JSON */
-            json_out_int(out, (int64_t)number);
-        } else {
-            json_out_key(out, key.raw);
-            json_out_value(out, gemini_text(&value));
-        }
-    }
-    json_out_object_end(out);
 }

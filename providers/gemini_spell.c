@@ -40,9 +40,11 @@ bool gemini_lose(struct gemini_spell *x, struct span field, struct span why) {
     return x->rc == 0;
 }
 
-static bool lose_part(struct turns *t, const struct chat_message *message,
+bool gemini_lose_part(struct gemini_spell *x, const struct chat_message *message,
                       const struct chat_part *part, struct span why) {
-    return gemini_lose(t->x, chat_where(t->x->arena, message, part), why);
+    if (x->rc == 0 && !chat_lose_part(x->spell->losses, x->arena, message, part, why))
+        x->rc = -FAIL_UNSUPPORTED;
+    return x->rc == 0;
 }
 
 /* --- turns --- */
@@ -157,8 +159,8 @@ static void write_media(struct turns *t, const struct chat_message *message,
     if (!part->data.n && !part->url.n)
         return;
     if (!part->data.n && t->x->spell->quirks & QUIRK_NO_REMOTE_IMAGES) {
-        lose_part(t, message, part,
-                  SPAN("this API does not fetch URLs; send the data in the request"));
+        gemini_lose_part(t->x, message, part,
+                         SPAN("this API does not fetch URLs; send the data in the request"));
         return;
     }
     open_turn(t, turn);
@@ -256,8 +258,8 @@ static void write_result(struct turns *t, const struct chat_message *message,
         if (!is_blob(part) || !gemini_is_3(t->x))
             continue;
         if (!part->data.n && t->x->spell->quirks & QUIRK_NO_REMOTE_IMAGES) {
-            lose_part(t, message, result,
-                      SPAN("this API does not fetch URLs; send the data in the request"));
+            gemini_lose_part(t->x, message, result,
+                             SPAN("this API does not fetch URLs; send the data in the request"));
             continue;
         }
         if (!blobs) {
@@ -287,7 +289,8 @@ static void write_results(struct turns *t, const struct chat_message *message) {
     for (const struct chat_part *part = message->parts; part && t->x->rc == 0; part = part->next) {
         unsigned *slot = slot_of(t, part->id);
         if (!*slot) {
-            lose_part(t, message, part, SPAN("it answers no tool call of this conversation"));
+            gemini_lose_part(t->x, message, part,
+                             SPAN("it answers no tool call of this conversation"));
             continue;
         }
         struct call *call = &t->calls[*slot - 1];
@@ -369,8 +372,7 @@ static void write_system(struct gemini_spell *x) {
             continue;
         for (const struct chat_part *part = message->parts; part; part = part->next) {
             if (part->kind != CHAT_PART_TEXT) {
-                gemini_lose(x, chat_where(x->arena, message, part),
-                            SPAN("system instructions are text only"));
+                gemini_lose_part(x, message, part, SPAN("system instructions are text only"));
                 continue;
             }
             if (!part->text.n)

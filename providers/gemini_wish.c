@@ -28,7 +28,7 @@ static void write_schema(struct gemini_spell *x, const char *as_is, const char *
     }
     struct json_out before = *out;
     json_out_key(out, span_str(cleaned));
-    if (gemini_schema_clean(schema, out))
+    if (gemini_schema_clean(schema, &x->schema_bytes, out))
         return;
     out->n = before.n;
     out->comma = before.comma;
@@ -51,12 +51,7 @@ static bool is_own_tool(struct span type) {
 
 /* With free choice among some tools only, the others are not told of: the API has no other way. */
 static bool is_offered(const struct chat_prompt *prompt, const struct chat_tool *tool) {
-    const struct chat_word *word = prompt->allowed;
-    if (!word || prompt->choose == CHAT_CHOOSE_ANY)
-        return true;
-    while (word && !span_eq(word->text, tool->name))
-        word = word->next;
-    return word != NULL;
+    return prompt->choose == CHAT_CHOOSE_ANY || chat_is_allowed(prompt, tool->name);
 }
 
 static void write_declaration(struct gemini_spell *x, const struct chat_tool *tool) {

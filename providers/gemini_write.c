@@ -7,14 +7,10 @@
  *
  * There is no end mark. The finish is held until the end, so that late usage goes with it.
  *
- * Promises: a function call's arguments are a JSON object, whatever the model produced; calls that
- *           came interleaved come out one by one, in order; a signature only goes to whom it is of
- *           use.
- * Refuses:  audio of other families, whose format their events do not tell; members without an equal
- *           (log probabilities, annotations): left out. */
+ * Promises: calls that came interleaved come out one by one, in order; a signature only goes to whom
+ *           it is of use.
+ * Refuses:  members without an equal (log probabilities, annotations): left out. */
 #include "providers/gemini.h"
-
-#include "core/limits.h"
 
 #define EVENT_END SPAN("\r\n\r\n")
 
@@ -24,210 +20,6 @@ void gemini_writer_init(struct chat_writer *writer, struct arena *arena,
     writer->model = gemini_escape(req->model, arena);
     writer->own = arena_zalloc(arena, sizeof(struct gemini_writer));
     writer->full = !writer->model.p || !writer->own;
-}
-
-struct gemini_said *gemini_said(struct chat_writer *writer, unsigned index) {
-    struct gemini_writer *own = writer->own;
-    if (!own || index >= CHOICES_MAX) {
-        writer->full = true;
-        return NULL;
-    }
-    if (index >= own->max) {
-        unsigned max = own->max ? own->max : 1;
-        while (max <= index)
-            max *= 2;
-        struct gemini_said *said = arena_zalloc(writer->arena, max * sizeof *said);
-        if (!said) {
-            writer->full = true;
-            return NULL;
-        }
-        if (own->count)
-            memcpy(said, own->said, own->count * sizeof *said);
-        own->said = said;
-        own->max = max;
-    }
-    if (index >= own->count)
-        own->count = index + 1;
-    own->said[index].seen = true;
-    return &own->said[index];
-}
-
-void gemini_keep(struct chat_writer *writer, struct chat_text *text, struct span piece) {
-    writer->collected_bytes += piece.n;
-    if (writer->collected_bytes > ANSWER_MAX_BYTES || !chat_text_add(text, writer->arena, piece))
-        writer->full = true;
-}
-
-static void take_answer(struct chat_writer *writer, const struct chat_event *event) {
-    const struct chat_answer *answer = event->answer;
-    if (writer->started || !answer || (!answer->id.n && !answer->model.n))
-        return;
-    writer->started = true;
-    writer->answer.id = arena_copy(writer->arena, answer->id);
-    writer->answer.model = arena_copy(writer->arena, answer->model);
-}
-
-static struct span keep_copy(struct chat_writer *writer, struct span text) {
-    struct span copy = arena_copy(writer->arena, text);
-    writer->collected_bytes += text.n;
-    if (!copy.p && text.n)
-        writer->full = true;
-    return copy;
-}
-
-/* --- tools --- */
-
-static struct gemini_said_tool *tool_of(struct chat_writer *writer, struct gemini_said *said,
-                                        unsigned tool) {
-    for (unsigned i = said->tool_count; i-- > 0;)
-        if (said->tools[i].tool == tool)
-            return &said->tools[i];
-    if (said->tool_count == TOOL_CALLS_MAX) {
-        writer->full = true;
-        return NULL;
-    }
-    if (said->tool_count == said->tool_max) {
-        unsigned max = said->tool_max ? said->tool_max * 2 : 4;
-        struct gemini_said_tool *tools = arena_zalloc(writer->arena, max * sizeof *tools);
-        if (!tools) {
-            writer->full = true;
-            return NULL;
-        }
-        if (said->tool_count)
-            memcpy(tools, said->tools, said->tool_count * sizeof *tools);
-        said->tools = tools;
-        said->tool_max = max;
-    }
-    said->tools[said->tool_count] = (struct gemini_said_tool){.tool = tool};
-    return &said->tools[said->tool_count++];
-}
-
-static void take_tool(struct chat_writer *writer, const struct chat_event *event) {
-    struct gemini_said *said = gemini_said(writer, event->choice);
-    struct gemini_said_tool *tool = said ? tool_of(writer, said, event->tool) : NULL;
-    if (!tool)
-        return;
-    if (event->kind == CHAT_SIGNATURE) {
-        tool->signature = keep_copy(writer, event->text);
-        return;
-    }
-    if (event->kind == CHAT_TOOL_START) {
-        tool->id = keep_copy(writer, event->id);
-        tool->name = keep_copy(writer, event->name);
-        tool->custom = event->custom;
-    }
-    gemini_keep(writer, &tool->args, event->text);
-}
-
-static void write_args(struct chat_writer *writer, const struct gemini_said_tool *tool,
-                       struct json_out *out) {
-    struct span raw = chat_text_span(&tool->args);
-    struct span object =
-        tool->custom ? span_of(NULL, 0) : gemini_object(raw, writer->arena, &writer->full);
-    if (object.p) {
-        json_out_value(out, object);
-        return;
-    }
-    json_out_object(out);
-    if (tool->custom || !chat_is_blank(raw)) {
-        /* What is no object (a model's slip, or free text) is not thrown away. */
-        json_out_key(out, tool->custom ? SPAN("input") : SPAN("arguments"));
-        json_out_escaped(out, raw);
-    }
-    json_out_object_end(out);
-}
-
-static void write_call(struct chat_writer *writer, unsigned choice,
-                       const struct gemini_said_tool *tool, struct json_out *out) {
-    char made[CHAT_CALL_ID_BYTES];
-    struct span answer = writer->answer.id.n ? writer->answer.id : writer->id;
-    json_out_object(out);
-    json_out_key(out, SPAN("functionCall"));
-    json_out_object(out);
-    json_out_key(out, SPAN("id"));
-    json_out_escaped(out, tool->id.n ? tool->id : chat_call_id(answer, choice, tool->tool, made));
-    json_out_key(out, SPAN("name"));
-    json_out_escaped(out, tool->name);
-    json_out_key(out, SPAN("args"));
-    write_args(writer, tool, out);
-    json_out_object_end(out);
-    if (tool->signature.n) {
-        json_out_key(out, SPAN("thoughtSignature"));
-        json_out_escaped(out, tool->signature);
-    }
-    json_out_object_end(out);
-}
-
-/* --- parts --- */
-
-static void write_text(struct span text, bool thought, struct span signature,
-                       struct json_out *out) {
-    json_out_object(out);
-    json_out_key(out, SPAN("text"));
-    json_out_escaped(out, text);
-    if (thought) {
-        json_out_key(out, SPAN("thought"));
-        json_out_bool(out, true);
-    }
-    if (signature.n) {
-        json_out_key(out, SPAN("thoughtSignature"));
-        json_out_escaped(out, signature);
-    }
-    json_out_object_end(out);
-}
-
-/* inlineData of each image of a CHAT_MEDIA "images"; returns how many. */
-static unsigned write_images(const struct chat_event *event, struct json_out *out) {
-    struct json json;
-    struct json_token image, holder, url;
-    struct span type, data;
-    unsigned count = 0;
-    if (!span_eq(event->name, SPAN("images")) || !event->text.n || event->text.p[0] != '[')
-        return 0;
-    gemini_open(&json, event->text);
-    while (gemini_item(&json, &image)) {
-        if (!gemini_find(image.raw, SPAN("imageUrl"), &holder) ||
-            !gemini_find(holder.raw, SPAN("url"), &url) || url.kind != JSON_STRING ||
-            !chat_data_url(url.raw, &type, &data))
-            continue;
-        count++;
-        json_out_object(out);
-        json_out_key(out, SPAN("inlineData"));
-        json_out_object(out);
-        json_out_key(out, SPAN("mimeType"));
-        json_out_escaped(out, type);
-        json_out_key(out, SPAN("data"));
-        json_out_escaped(out, data);
-        json_out_object_end(out);
-        json_out_object_end(out);
-    }
-    return count;
-}
-
-/* The parts that an event is at once; false when it is none. */
-static bool write_part(const struct chat_event *event, struct json_out *out) {
-    switch (event->kind) {
-    case CHAT_TEXT:
-    case CHAT_REFUSAL:
-    case CHAT_REASONING:
-        if (!event->text.n)
-            return false;
-        write_text(event->text, event->kind == CHAT_REASONING, SPAN(""), out);
-        return true;
-    case CHAT_SIGNATURE: write_text(SPAN(""), false, event->text, out); return true;
-    case CHAT_MEDIA: return write_images(event, out) > 0;
-    case CHAT_START:
-    case CHAT_REDACTED:
-    case CHAT_TOOL_START:
-    case CHAT_TOOL_ARGS:
-    case CHAT_EXTRA:
-    case CHAT_FINISH:
-    case CHAT_USAGE:
-    case CHAT_DONE:
-    case CHAT_ERROR:
-    case CHAT_OTHER: return false;
-    }
-    return false;
 }
 
 /* --- a stream --- */
@@ -297,7 +89,7 @@ static void flush_tools(struct chat_writer *writer, unsigned index, struct json_
     chunk_begin(out);
     candidate_begin(out);
     for (unsigned i = 0; i < said->tool_count; i++)
-        write_call(writer, index, &said->tools[i], out);
+        gemini_say_call(writer, index, &said->tools[i], out);
     candidate_end(index, NULL, out);
     chunk_end(writer, out);
     said->tool_count = 0;
@@ -330,7 +122,7 @@ static void write_usage(const struct chat_usage *usage, struct json_out *out) {
 void gemini_write_event(struct chat_writer *writer, const struct chat_event *event,
                         struct json_out *out) {
     struct gemini_said *said;
-    take_answer(writer, event);
+    gemini_take_answer(writer, event);
     switch (event->kind) {
     case CHAT_TEXT:
     case CHAT_REASONING:
@@ -340,14 +132,14 @@ void gemini_write_event(struct chat_writer *writer, const struct chat_event *eve
         if (event->kind == CHAT_SIGNATURE && event->signer != CHAT_SIGNER_GOOGLE)
             break;
         if (event->kind == CHAT_SIGNATURE && event->of_tool) {
-            take_tool(writer, event);
+            gemini_take_tool(writer, event);
             break;
         }
         gemini_said(writer, event->choice);
         struct json_out before = *out;
         chunk_begin(out);
         candidate_begin(out);
-        if (!write_part(event, out)) {
+        if (!gemini_say_part(event, out)) {
             out->n = before.n; /* nothing to say after all */
             out->comma = before.comma;
             break;
@@ -357,7 +149,7 @@ void gemini_write_event(struct chat_writer *writer, const struct chat_event *eve
         break;
     }
     case CHAT_TOOL_START:
-    case CHAT_TOOL_ARGS: take_tool(writer, event); break;
+    case CHAT_TOOL_ARGS: gemini_take_tool(writer, event); break;
     case CHAT_FINISH:
         said = gemini_said(writer, event->choice);
         if (said)
@@ -384,7 +176,7 @@ void gemini_write_done(struct chat_writer *writer, const struct chat_reader *rea
     /* Nothing was written anew: the provider's own last event has said it all. */
     if (!own || !own->count)
         return;
-    take_answer(writer, &(struct chat_event){.kind = CHAT_DONE, .answer = &reader->answer});
+    gemini_take_answer(writer, &(struct chat_event){.kind = CHAT_DONE, .answer = &reader->answer});
     for (unsigned i = 0; i < own->count; i++)
         flush_tools(writer, i, out);
     const struct chat_usage *usage = reader->usage.known ? &reader->usage : &writer->usage;
@@ -398,7 +190,7 @@ void gemini_write_done(struct chat_writer *writer, const struct chat_reader *rea
         if (!own->said[i].seen)
             continue;
         candidate_begin(out);
-        write_text(SPAN(""), false, SPAN(""), out);
+        gemini_say_text(SPAN(""), false, SPAN(""), out);
         candidate_end(i, finish_word(own->said[i].finish), out);
     }
     json_out_array_end(out);
@@ -430,7 +222,7 @@ void gemini_close_text(struct chat_writer *writer, struct gemini_said *said) {
     if (!said->text.n && !said->signature.n)
         return;
     part_begin(writer, &out);
-    write_text(chat_text_span(&said->text), said->thought, said->signature, &out);
+    gemini_say_text(chat_text_span(&said->text), said->thought, said->signature, &out);
     part_end(writer, said, &out);
     said->text.n = 0;
     said->signature = SPAN("");
@@ -452,7 +244,7 @@ static void collect_signature(struct chat_writer *writer, const struct chat_even
     if (event->signer != CHAT_SIGNER_GOOGLE)
         return;
     if (event->of_tool) {
-        take_tool(writer, event);
+        gemini_take_tool(writer, event);
         return;
     }
     said = gemini_said(writer, event->choice);
@@ -460,7 +252,7 @@ static void collect_signature(struct chat_writer *writer, const struct chat_even
         return;
     if (said->signature.n)
         gemini_close_text(writer, said);
-    said->signature = keep_copy(writer, event->text);
+    said->signature = gemini_keep_copy(writer, event->text);
 }
 
 static void collect_media(struct chat_writer *writer, const struct chat_event *event) {
@@ -469,7 +261,7 @@ static void collect_media(struct chat_writer *writer, const struct chat_event *e
     if (!said)
         return;
     part_begin(writer, &out);
-    if (!write_images(event, &out))
+    if (!gemini_say_images(event, &out))
         return;
     gemini_close_text(writer, said);
     part_end(writer, said, &out);
@@ -479,7 +271,7 @@ void gemini_collect(struct chat_writer *writer, const struct chat_event *event) 
     struct gemini_said *said;
     if (writer->full)
         return;
-    take_answer(writer, event);
+    gemini_take_answer(writer, event);
     switch (event->kind) {
     case CHAT_TEXT:
     case CHAT_REFUSAL:
@@ -487,7 +279,7 @@ void gemini_collect(struct chat_writer *writer, const struct chat_event *event) 
     case CHAT_SIGNATURE: collect_signature(writer, event); break;
     case CHAT_MEDIA: collect_media(writer, event); break;
     case CHAT_TOOL_START:
-    case CHAT_TOOL_ARGS: take_tool(writer, event); break;
+    case CHAT_TOOL_ARGS: gemini_take_tool(writer, event); break;
     case CHAT_FINISH:
         said = gemini_said(writer, event->choice);
         if (said)
@@ -514,7 +306,7 @@ static void write_candidate(struct chat_writer *writer, unsigned index, struct j
     if (said->parts.n)
         json_out_value(out, chat_text_span(&said->parts));
     for (unsigned i = 0; i < said->tool_count; i++)
-        write_call(writer, index, &said->tools[i], out);
+        gemini_say_call(writer, index, &said->tools[i], out);
     candidate_end(index, whole ? finish_word(said->finish) : NULL, out);
 }
 

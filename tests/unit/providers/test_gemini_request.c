@@ -1,5 +1,8 @@
 /* test_gemini_request.c - a client's generateContent request: read, edited, turned into the canonical
  * request and back; and canonical requests of other dialects written as Gemini's. */
+#include <time.h>
+
+#include "core/limits.h"
 #include "tests/unit/providers/test_gemini_bench.h"
 
 #define U "{\"role\":\"user\",\"parts\":[{\"text\":\"Hi\"}]}"
@@ -643,8 +646,9 @@ TEST(schemas_are_cleaned) {
         struct bench *b = bench_new();
         struct json_out out;
         ROW("%s", rows[i].schema);
+        size_t read_bytes = 0;
         json_out_arena(&out, &b->arena, 0);
-        EXPECT(gemini_schema_clean(span_str(rows[i].schema), &out));
+        EXPECT(gemini_schema_clean(span_str(rows[i].schema), &read_bytes, &out));
         EXPECT_JSON(json_out_span(&out), span_str(rows[i].want));
         bench_free(b);
     }
@@ -652,10 +656,12 @@ TEST(schemas_are_cleaned) {
 
 TEST(recursive_schemas_end) {
     struct bench *b = bench_new();
+    size_t read_bytes = 0;
     struct json_out out;
     json_out_arena(&out, &b->arena, 0);
     EXPECT(gemini_schema_clean(
-        SPAN("{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#\"}}}"), &out));
+        SPAN("{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#\"}}}"), &read_bytes,
+        &out));
     EXPECT(json_out_span(&out).n < 2000);
     EXPECT_EQ(json_check(json_out_span(&out), NULL, NULL), 0);
     /* References to references: refused, and soon. */
@@ -665,7 +671,8 @@ TEST(recursive_schemas_end) {
     for (int i = 0; i < 200; i++)
         json_out_raw(&bomb, SPAN("{\"$ref\":\"#\"},"));
     json_out_raw(&bomb, SPAN("{}]}"));
-    EXPECT(!gemini_schema_clean(json_out_span(&bomb), &out));
+    read_bytes = 0;
+    EXPECT(!gemini_schema_clean(json_out_span(&bomb), &read_bytes, &out));
     json_out_arena(&bomb, &b->arena, 0);
     json_out_raw(&bomb, SPAN("{\"properties\":{"));
     for (int i = 0; i < 50; i++) {
@@ -674,8 +681,72 @@ TEST(recursive_schemas_end) {
         json_out_raw(&bomb, span_of(text, (size_t)n));
     }
     json_out_raw(&bomb, SPAN("\"z\":{}}}"));
-    EXPECT(!gemini_schema_clean(json_out_span(&bomb), &out));
+    read_bytes = 0;
+    EXPECT(!gemini_schema_clean(json_out_span(&bomb), &read_bytes, &out));
     bench_free(b);
+}
+
+/* `count` times `piece` in an array or object behind `before`, and `after` it. */
+static void many(struct json_out *out, const char *before, const char *piece, unsigned count,
+                 const char *after) {
+    json_out_raw(out, span_str(before));
+    for (unsigned i = 0; i < count; i++) {
+        json_out_raw(out, i ? SPAN(",") : SPAN(""));
+        json_out_raw(out, span_str(piece));
+    }
+    json_out_raw(out, span_str(after));
+}
+
+#define HELLO \
+    "{\"contents\":[{\"parts\":[{\"text\":\"a\"}]}],\"tools\":[{\"functionDeclarations\":["
+#define REF "{\"$ref\":\"#\"}"
+
+/* What has a million small pieces is read and written in time that grows with its length: the square
+ * of 60000 would take a minute here, and a worker serves nobody else meanwhile. */
+TEST(long_requests_take_time_of_their_length) {
+    static const struct {
+        const char *name, *before, *piece, *between, *other, *after;
+        unsigned others;
+    } rows[] = {
+        {"calls, and results of other calls", "{\"contents\":[{\"role\":\"model\",\"parts\":[",
+         "{\"functionCall\":{\"name\":\"f\"}}", "]},{\"parts\":[",
+         "{\"functionResponse\":{\"name\":\"g\",\"response\":{}}}", "]}]}", 60000},
+        {"calls and results of one id", "{\"contents\":[{\"role\":\"model\",\"parts\":[",
+         "{\"functionCall\":{\"name\":\"f\",\"id\":\"i\"}}", "]},{\"parts\":[",
+         "{\"functionResponse\":{\"name\":\"f\",\"id\":\"i\",\"response\":{}}}", "]}]}", 60000},
+        {"tools, and names of others", HELLO, "{\"name\":\"f\"}",
+         "]}],\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"AUTO\","
+         "\"allowedFunctionNames\":[",
+         "\"g\"", "]}}}", CHAT_ALLOWED_MAX},
+        {"references to the end of a schema",
+         HELLO "{\"name\":\"f\",\"parametersJsonSchema\":{\"properties\":{",
+         "\"p\":{\"$ref\":\"#/$defs/A\"}", "},\"required\":[", "\"p\"",
+         "],\"$defs\":{\"A\":{}}}}]}]}", 60000},
+        {"tools that refer to themselves", HELLO,
+         "{\"name\":\"f\",\"parametersJsonSchema\":{\"properties\":{\"a\":" REF ",\"b\":" REF
+         ",\"c\":" REF "}}}",
+         "]}],\"labels\":[", "1", "]}", 60000},
+        {"images that are lost", "{\"contents\":[{\"parts\":[",
+         "{\"fileData\":{\"fileUri\":\"https://x/y.png\"}}", "]},{\"parts\":[", "{\"text\":\"a\"}",
+         "]}]}", 60000},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct bench *b = bench_new();
+        struct chat_losses losses = {.lenient = true};
+        struct json_out body;
+        int rc;
+        ROW("%s", rows[i].name);
+        json_out_arena(&body, &b->arena, 0);
+        many(&body, rows[i].before, rows[i].piece, 60000, rows[i].between);
+        many(&body, "", rows[i].other, rows[i].others, rows[i].after);
+        clock_t from = clock();
+        struct span got =
+            turned(b, json_out_span(&body), "gemini-1.5-pro", QUIRK_NO_REMOTE_IMAGES, &losses, &rc);
+        EXPECT((clock() - from) / CLOCKS_PER_SEC < 5); /* the sanitizers take three times as long */
+        EXPECT_EQ(rc, 0);
+        EXPECT_EQ(json_check(got, NULL, NULL), 0);
+        bench_free(b);
+    }
 }
 
 /* --- requests of real clients --- */
