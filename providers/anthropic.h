@@ -9,6 +9,7 @@
  *   anthropic_turns.c        ... the turns and blocks of it
  *   anthropic_knobs.c        ... tools, sampling, reasoning
  *   anthropic_read.c         a provider's events and bodies -> canonical events
+ *   anthropic_open.c         ... what stands in its content blocks
  *   anthropic_usage.c        ... why the answer ended, and what it cost
  *   anthropic_say.c          canonical events -> content blocks, for both writers
  *   anthropic_write.c        ... -> a client's stream
@@ -161,6 +162,54 @@ struct anthropic_usage {
 };
 void anthropic_take_usage(struct anthropic_usage *, struct span object);
 
+enum anthropic_open_kind { ANTHROPIC_OPEN_TEXT, ANTHROPIC_OPEN_TOOL, ANTHROPIC_OPEN_OTHER };
+
+/* A block that is open. */
+struct anthropic_open {
+    uint64_t index; /* the provider's */
+    enum anthropic_open_kind kind;
+    unsigned tool;     /* TOOL: position among the answer's calls */
+    bool arguments;    /* TOOL: some that are not empty were given */
+    struct span input; /* TOOL: raw string content of the input that came with the start */
+};
+
+/* reader->own */
+struct anthropic_reading {
+    struct anthropic_open *open;
+    unsigned open_count, open_max;
+    unsigned tool_count;
+    struct anthropic_usage usage;
+    bool nameless; /* the `event:` lines, which clients go by, are missing: all is written anew */
+};
+
+/* The reading of one event. */
+struct anthropic_event {
+    struct chat_reader *reader;
+    struct anthropic_reading *own;
+    struct chat_sink sink;
+    enum fail failed; /* why it cannot be read further */
+    /* its members; an empty span: not there */
+    struct span type, message, block, delta, usage, error;
+    uint64_t index;
+};
+/* Gives an event to the sink, with the answer's identity; nothing after DONE or ERROR. */
+void anthropic_give(struct anthropic_event *, struct chat_event *event);
+void anthropic_give_error(struct anthropic_event *, enum fail why, struct span message);
+/* The member's raw string content; {NULL,0}: it is none. */
+struct span anthropic_member_string(struct span object, struct span name);
+/* A block begins, and ends; `object` is its content_block. */
+void anthropic_start_block(struct anthropic_event *, struct span object, uint64_t index);
+void anthropic_stop_block(struct anthropic_event *, uint64_t index);
+/* What the event's delta adds to its block. */
+void anthropic_read_delta(struct anthropic_event *);
+/* Blocks that come whole, in an array. */
+void anthropic_read_content(struct anthropic_event *, struct span content);
+/* The answer is finished: calls that were given no arguments get them. */
+void anthropic_end_tools(struct anthropic_event *);
+/* A message begins, perhaps once more. False: a client that was told half a call cannot be told to
+ * forget it. */
+bool anthropic_begin_blocks(struct anthropic_event *);
+
 /* --- errors --- */
 
 /* As dialect.read_error, write_error and write_error_event. */
@@ -212,6 +261,7 @@ struct anthropic_saying {
     bool open;      /* the first block of the list was started */
     unsigned index; /* of the open block, or of the next */
     struct anthropic_block *blocks, *last;
+    struct anthropic_block *spare;  /* closed blocks of a stream, with the memory of their texts */
     struct anthropic_block **tools; /* TOOL_CALLS_MAX, by canonical index; NULL: none, or closed */
     struct anthropic_id *ids;
     unsigned tool_count;
@@ -224,6 +274,9 @@ struct anthropic_saying {
 /* The block that an event adds to, new when it must be; NULL when it adds nothing to say (the tool is
  * already closed, the signature is another family's) or memory is used up (writer->full). */
 struct anthropic_block *anthropic_block_for(struct chat_writer *, const struct chat_event *event);
+/* Takes back a block that is off the list: a stream that is cut into many blocks needs the memory of
+ * those that wait at a time. */
+void anthropic_block_free(struct anthropic_saying *, struct anthropic_block *);
 /* Keeps the event's text in the block; writer->full when that is too much. */
 void anthropic_keep(struct chat_writer *, struct chat_text *text, struct span piece);
 /* Reads a piece of input (raw string content); true when the input is now whole. */

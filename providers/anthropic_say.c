@@ -107,8 +107,14 @@ static struct span make_id(struct chat_writer *writer, const struct chat_event *
 static struct anthropic_block *block_new(struct chat_writer *writer,
                                          enum anthropic_block_kind kind) {
     struct anthropic_saying *own = writer->own;
-    struct anthropic_block *block = arena_zalloc(writer->arena, sizeof *block);
-    writer->collected_bytes += sizeof *block; /* a hostile stream is cut into many */
+    struct anthropic_block *block = own->spare;
+    if (block) {
+        own->spare = block->next;
+        *block = (struct anthropic_block){.text = block->text, .signature = block->signature};
+    } else {
+        block = arena_zalloc(writer->arena, sizeof *block);
+        writer->collected_bytes += sizeof *block; /* a hostile stream is cut into many */
+    }
     if (!block || writer->collected_bytes > ANSWER_MAX_BYTES) {
         writer->full = true;
         return NULL;
@@ -121,6 +127,13 @@ static struct anthropic_block *block_new(struct chat_writer *writer,
         own->blocks = block;
     own->last = block;
     return block;
+}
+
+void anthropic_block_free(struct anthropic_saying *own, struct anthropic_block *block) {
+    block->text.n = 0;
+    block->signature.n = 0;
+    block->next = own->spare;
+    own->spare = block;
 }
 
 /* The last block if it is of that kind, else a new one. */

@@ -170,28 +170,6 @@ void anthropic_write_mark(struct json_out *out, bool cache, struct span ttl) {
     json_out_object_end(out);
 }
 
-/* Without the white space at its end, as it may be written: " ", \n, \t, \r, \f or in hex. */
-static struct span trim_end(struct span raw) {
-    static const struct span blanks[] = {
-        SPAN_CONST(" "),       SPAN_CONST("\\n"),     SPAN_CONST("\\t"),     SPAN_CONST("\\r"),
-        SPAN_CONST("\\f"),     SPAN_CONST("\\u0020"), SPAN_CONST("\\u000a"), SPAN_CONST("\\u000A"),
-        SPAN_CONST("\\u0009"), SPAN_CONST("\\u000d"), SPAN_CONST("\\u000D"),
-    };
-    for (unsigned i = 0; i < countof(blanks); i++) {
-        if (!span_ends(raw, blanks[i]))
-            continue;
-        size_t n = raw.n - blanks[i].n, slashes = 0;
-        while (slashes < n && raw.p[n - 1 - slashes] == '\\')
-            slashes++;
-        /* Behind an odd number of backslashes it is no escape but a letter: "\\n". */
-        if (blanks[i].p[0] == '\\' && slashes % 2)
-            continue;
-        raw.n = n;
-        i = (unsigned)-1; /* from the first again */
-    }
-    return raw;
-}
-
 static void write_source(struct json_out *out, const struct chat_part *part) {
     bool text = part->kind == CHAT_PART_DOCUMENT && part->text.p;
     json_out_key(out, SPAN("source"));
@@ -356,7 +334,7 @@ static void write_run(const struct anthropic_spelling *x, const struct chat_mess
             continue;
         for (const struct chat_part *part = m->parts; part; part = part->next)
             if (is_said(x, m, part))
-                write_part(x, m, part, part == last ? trim_end(part->text) : part->text);
+                write_part(x, m, part, part == last ? chat_trim_end(part->text) : part->text);
     }
 }
 

@@ -209,7 +209,7 @@ static void open_block(struct anthropic_saying *own, struct json_out *out) {
 }
 
 static void close_block(struct anthropic_saying *own, struct json_out *out) {
-    const struct anthropic_block *block = own->blocks;
+    struct anthropic_block *block = own->blocks;
     if (block->kind == ANTHROPIC_TOOL && own->tools[block->tool] == block)
         own->tools[block->tool] = NULL;
     event_begin(out, SPAN("content_block_stop"));
@@ -217,7 +217,8 @@ static void close_block(struct anthropic_saying *own, struct json_out *out) {
     event_end(out);
     own->index++;
     own->open = false;
-    own->blocks = own->blocks->next;
+    own->blocks = block->next;
+    anthropic_block_free(own, block);
 }
 
 /* Moves on: the first block is open, and a block that is over and has another behind it is closed.
@@ -241,6 +242,9 @@ static void say(struct chat_writer *writer, const struct chat_event *event, stru
     if (!block)
         return;
     write_start(writer, out);
+    /* A block whose turn it is says what comes at once; only redacted reasoning is said whole. */
+    if (block->kind != ANTHROPIC_REDACTED)
+        advance(own, false, out);
     if (block->kind == ANTHROPIC_TOOL)
         anthropic_scan(&block->scan, event->text);
     if (own->open && own->blocks == block) {

@@ -148,6 +148,11 @@ TEST(bodies_come_out_as_they_went_in) {
          "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a \"}]},{"
          "\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"x\\\\n\\\\\"}]}]",
          OLD, 0},
+        /* a prefill of nothing but white space is none, however it is written */
+        {"\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":"
+         "\"\\u0020\\u000d \"}]",
+         "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}]", OLD,
+         0},
         /* a system turn in mid-conversation */
         {"\"system\":\"s\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":"
          "\"system\","

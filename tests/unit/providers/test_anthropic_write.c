@@ -332,6 +332,39 @@ TEST(ids_fit_and_are_unique) {
     }
 }
 
+/* A hostile stream is cut into many blocks: only those that wait take memory. */
+TEST(closed_blocks_are_used_again) {
+    static const struct {
+        const char *name;
+        struct said said[4]; /* over and over; kind CHAT_START: the end */
+    } rows[] = {
+        {"text and reasoning", {{CHAT_TEXT, .text = "a"}, {CHAT_REASONING, .text = "b"}}},
+        {"signed reasoning",
+         {{CHAT_REASONING, .text = "a"}, {CHAT_SIGNATURE, .text = "S", .signer = A}}},
+        {"sealed reasoning and text",
+         {{CHAT_REDACTED, .text = "D", .signer = A}, {CHAT_TEXT, .text = "a"}}},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct tape *t = tape_new();
+        size_t starts = 0, before = 0;
+        ROW("%s", rows[i].name);
+        for (unsigned k = 0; k < 100000; k++) {
+            for (const struct said *said = rows[i].said; said->kind != CHAT_START; said++) {
+                t->streamed.n = 0;
+                give(&t->stream, said, &t->streamed);
+                struct span text = json_out_span(&t->streamed);
+                starts += span_search(text, SPAN("content_block_start")) < text.n;
+            }
+            if (k == 100)
+                before = t->bench.memory.used_bytes;
+        }
+        EXPECT(!t->stream.full);
+        EXPECT(starts >= 100000);
+        EXPECT_EQ(t->bench.memory.used_bytes, before);
+        tape_free(t);
+    }
+}
+
 TEST(a_relayed_stream_gets_its_end_only) {
     struct tape *t = tape_new();
     dialect_anthropic.write_done(&t->relay, &t->reader, &t->relayed);
