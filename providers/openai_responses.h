@@ -4,12 +4,14 @@
  *   openai_responses_json.c      reading the members of an object
  *   openai_responses_request.c   a client's body -> struct chat_request, and its edits
  *   openai_responses_prompt.c    ... -> struct chat_prompt: the members of the request
+ *   openai_responses_toolbox.c   ... its tools, and which of them may be called
  *   openai_responses_input.c     ... the items of its `input`
  *   openai_responses_send.c      struct chat_prompt -> a backend's body: its members
  *   openai_responses_turns.c     ... the items of its `input`
  *   openai_responses_read.c      a provider's events and bodies -> canonical events
  *   openai_responses_items.c     ... the output items among them
- *   openai_responses_write.c     canonical events -> a client's stream
+ *   openai_responses_say.c       canonical events -> output items and their events
+ *   openai_responses_write.c     ... -> a client's stream
  *   openai_responses_object.c    ... the response object: for its first and last events, and whole
  *   openai_responses_merge.c     a provider's own events -> a client's whole body
  *   openai_responses_carry.c     reasoning of other makers, in encrypted_content
@@ -67,6 +69,20 @@ struct openai_responses_prompting {
 int openai_responses_refuse(struct openai_responses_prompting *, struct span param,
                             struct span why);
 int openai_responses_refuse_memory(struct openai_responses_prompting *);
+/* The same, with "Give `name` as WHAT." */
+int openai_responses_refuse_kind(struct openai_responses_prompting *, struct span name,
+                                 const char *what);
+/* What only this dialect can say. 0, or -FAIL_OVERLOAD. */
+int openai_responses_add_extra(struct openai_responses_prompting *, struct span name,
+                               const struct json_token *value, bool hint);
+/* true, false, or null for what is not said. 0 or as read_prompt. */
+int openai_responses_read_flag(struct openai_responses_prompting *, const struct json_token *value,
+                               struct span name, enum chat_flag *flag);
+/* The members `tools` and `tool_choice`. 0 or as read_prompt. */
+int openai_responses_read_tools(struct openai_responses_prompting *,
+                                const struct json_token *value);
+int openai_responses_read_choice(struct openai_responses_prompting *,
+                                 const struct json_token *value);
 /* Appends the turns of `input`, a string or an array, to the prompt. 0 or as read_prompt. */
 int openai_responses_read_input(struct openai_responses_prompting *,
                                 const struct json_token *input);
@@ -212,6 +228,25 @@ void openai_responses_write_part(const struct openai_responses_part *, bool reas
 void openai_responses_write_object(struct chat_writer *, bool begun, struct json_out *out);
 /* Writes what was merged; false when nothing was. */
 bool openai_responses_write_merged(struct chat_writer *, struct json_out *out);
+/* Where the events of an answer go. */
+struct openai_responses_output {
+    struct chat_writer *writer;
+    struct openai_responses_writing *own;
+    struct json_out *out; /* NULL: nothing is written */
+};
+/* An event that says the response object: as it is begun, or at its end. */
+void openai_responses_write_response(const struct openai_responses_output *, struct span type,
+                                     bool begun);
+/* The first two events, once. */
+void openai_responses_write_created(const struct openai_responses_output *);
+/* A piece of text, a refusal or reasoning; what belongs to a call. */
+void openai_responses_say_text(const struct openai_responses_output *, const struct chat_event *);
+void openai_responses_say_call(const struct openai_responses_output *, const struct chat_event *);
+/* What is sealed belongs to the reasoning before it, or stands for reasoning that is not shown. Of
+ * another maker it is carried with a mark. */
+void openai_responses_say_sealed(const struct openai_responses_output *, const struct chat_event *);
+/* Closes what is open: nothing more will come. */
+void openai_responses_close_all(const struct openai_responses_output *);
 /* Counts what is about to be kept for the terminal event; false, with `full` set, when it is too
  * much. */
 bool openai_responses_may_keep(struct chat_writer *, size_t n);

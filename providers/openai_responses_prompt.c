@@ -88,13 +88,14 @@ int openai_responses_refuse_memory(struct openai_responses_prompting *x) {
     return -FAIL_OVERLOAD;
 }
 
-static int refuse_kind(struct openai_responses_prompting *x, struct span name, const char *what) {
+int openai_responses_refuse_kind(struct openai_responses_prompting *x, struct span name,
+                                 const char *what) {
     return openai_responses_refuse(
         x, name, arena_printf(x->arena, "Give `%.*s` as %s.", (int)name.n, name.p, what));
 }
 
-static int add_extra(struct openai_responses_prompting *x, struct span name,
-                     const struct json_token *value, bool hint) {
+int openai_responses_add_extra(struct openai_responses_prompting *x, struct span name,
+                               const struct json_token *value, bool hint) {
     /* A string's text stands between its quotes. */
     struct span json =
         value->kind == JSON_STRING ? span_of(value->raw.p - 1, value->raw.n + 2) : value->raw;
@@ -110,17 +111,17 @@ static int read_knob(struct openai_responses_prompting *x, const struct json_tok
     if (value->kind == JSON_NULL)
         return 0;
     if (value->kind != JSON_NUMBER)
-        return refuse_kind(x, top_names[member], "a number");
+        return openai_responses_refuse_kind(x, top_names[member], "a number");
     *knob = (struct chat_knob){.value = value->raw, .name = top_names[member].p};
     return 0;
 }
 
-static int read_flag(struct openai_responses_prompting *x, const struct json_token *value,
-                     struct span name, enum chat_flag *flag) {
+int openai_responses_read_flag(struct openai_responses_prompting *x, const struct json_token *value,
+                               struct span name, enum chat_flag *flag) {
     if (value->kind == JSON_NULL)
         return 0;
     if (value->kind != JSON_TRUE && value->kind != JSON_FALSE)
-        return refuse_kind(x, name, "true or false");
+        return openai_responses_refuse_kind(x, name, "true or false");
     *flag = value->kind == JSON_TRUE ? CHAT_YES : CHAT_NO;
     return 0;
 }
@@ -130,7 +131,7 @@ static int read_word(struct openai_responses_prompting *x, const struct json_tok
     if (value->kind == JSON_NULL)
         return 0;
     if (value->kind != JSON_STRING)
-        return refuse_kind(x, name, "a string");
+        return openai_responses_refuse_kind(x, name, "a string");
     *out = value->raw;
     return 0;
 }
@@ -147,116 +148,6 @@ static int read_instructions(struct openai_responses_prompting *x, const struct 
     turn->at = UINT_MAX;
     part->text = text;
     return 0;
-}
-
-/* --- tools --- */
-
-enum { TYPE, NAME, DESCRIPTION, PARAMETERS, STRICT, FORMAT, TOOL_COUNT };
-static const struct span tool_names[TOOL_COUNT] = {
-    [TYPE] = SPAN_CONST("type"),
-    [NAME] = SPAN_CONST("name"),
-    [DESCRIPTION] = SPAN_CONST("description"),
-    [PARAMETERS] = SPAN_CONST("parameters"),
-    [STRICT] = SPAN_CONST("strict"),
-    [FORMAT] = SPAN_CONST("format"),
-};
-
-static int read_tool(struct openai_responses_prompting *x, struct span value, unsigned index) {
-    struct json_token members[TOOL_COUNT];
-    struct span where = arena_printf(x->arena, "tools[%u]", index);
-    if (!openai_responses_members(value, tool_names, TOOL_COUNT, members) ||
-        !openai_responses_string(&members[TYPE]).n)
-        return refuse_kind(x, where, "an object with a `type`");
-    struct chat_tool *tool = chat_add_tool(x->prompt, x->arena);
-    if (!tool)
-        return openai_responses_refuse_memory(x);
-    bool function = json_is(&members[TYPE], SPAN("function"));
-    tool->custom = json_is(&members[TYPE], SPAN("custom"));
-    if (!function && !tool->custom) {
-        tool->hosted = members[TYPE].raw;
-        tool->schema = value;
-        return 0;
-    }
-    tool->name = chat_plain(&members[NAME], x->arena);
-    if (members[NAME].kind != JSON_STRING || !tool->name.n)
-        return refuse_kind(x, where, "an object with a `name`, beside its `type`");
-    tool->description = openai_responses_string(&members[DESCRIPTION]);
-    const struct json_token *schema = &members[tool->custom ? FORMAT : PARAMETERS];
-    if (schema->kind != JSON_NULL && schema->kind != JSON_OBJECT)
-        return refuse_kind(x, where, "an object whose `parameters` are a JSON schema");
-    tool->schema = schema->kind == JSON_OBJECT ? schema->raw : span_of(NULL, 0);
-    return read_flag(x, &members[STRICT], SPAN("tools.strict"), &tool->strict);
-}
-
-static int read_tools(struct openai_responses_prompting *x, const struct json_token *value) {
-    struct json json;
-    struct json_token token;
-    struct span element;
-    int rc = 0;
-    if (value->kind == JSON_NULL)
-        return 0;
-    if (value->kind != JSON_ARRAY)
-        return refuse_kind(x, top_names[TOOLS], "an array of tools");
-    json_init(&json, value->raw);
-    json_next(&json, &token);
-    for (unsigned index = 0; rc == 0 && json_value(&json, &element); index++)
-        rc = read_tool(x, element, index);
-    return rc;
-}
-
-/* allowed_tools: {"type","mode":"auto"|"required","tools":[{"type","name"}]}. */
-static int read_allowed(struct openai_responses_prompting *x, struct span value) {
-    static const struct span names[] = {SPAN_CONST("mode"), SPAN_CONST("tools")},
-                             name_path[] = {SPAN_CONST("name")};
-    struct json_token members[countof(names)], token;
-    struct json json;
-    struct span element;
-    if (!openai_responses_members(value, names, countof(names), members) ||
-        members[1].kind != JSON_ARRAY)
-        return refuse_kind(x, top_names[TOOL_CHOICE], "allowed_tools with `mode` and `tools`");
-    bool required = members[0].kind == JSON_STRING && json_is(&members[0], SPAN("required"));
-    x->prompt->choose = required ? CHAT_CHOOSE_ANY : CHAT_CHOOSE_AUTO;
-    json_init(&json, members[1].raw);
-    json_next(&json, &token);
-    while (json_value(&json, &element)) {
-        struct span name = {NULL, 0};
-        if (json_find(element, name_path, 1, &token) && token.kind == JSON_STRING)
-            name = chat_plain(&token, x->arena);
-        if (name.n && x->prompt->allowed_count == CHAT_ALLOWED_MAX)
-            return refuse_kind(x, top_names[TOOL_CHOICE], "allowed_tools with at most 256 `tools`");
-        if (name.n && !chat_allow(x->prompt, x->arena, name))
-            return openai_responses_refuse_memory(x);
-    }
-    return 0;
-}
-
-static int read_choice(struct openai_responses_prompting *x, const struct json_token *value) {
-    struct json_token members[TOOL_COUNT];
-    struct chat_prompt *prompt = x->prompt;
-    if (value->kind == JSON_NULL)
-        return 0;
-    if (value->kind == JSON_STRING) {
-        prompt->choose = json_is(value, SPAN("auto"))       ? CHAT_CHOOSE_AUTO
-                         : json_is(value, SPAN("none"))     ? CHAT_CHOOSE_NONE
-                         : json_is(value, SPAN("required")) ? CHAT_CHOOSE_ANY
-                                                            : CHAT_CHOOSE_UNSAID;
-        if (prompt->choose != CHAT_CHOOSE_UNSAID)
-            return 0;
-    }
-    if (value->kind != JSON_OBJECT ||
-        !openai_responses_members(value->raw, tool_names, TOOL_COUNT, members) ||
-        members[TYPE].kind != JSON_STRING)
-        return refuse_kind(x, top_names[TOOL_CHOICE],
-                           "auto, none, required, or an object that names a tool");
-    if (json_is(&members[TYPE], SPAN("allowed_tools")))
-        return read_allowed(x, value->raw);
-    if (!json_is(&members[TYPE], SPAN("function")) && !json_is(&members[TYPE], SPAN("custom")))
-        return add_extra(x, top_names[TOOL_CHOICE], value, false); /* a hosted tool */
-    prompt->choose = CHAT_CHOOSE_NAMED;
-    prompt->choose_name = chat_plain(&members[NAME], x->arena);
-    return members[NAME].kind == JSON_STRING && prompt->choose_name.n
-               ? 0
-               : refuse_kind(x, top_names[TOOL_CHOICE], "an object with the tool's `name`");
 }
 
 /* --- text and reasoning --- */
@@ -297,7 +188,7 @@ static int read_format(struct openai_responses_prompting *x, const struct json_t
     if (value->kind != JSON_OBJECT ||
         !openai_responses_members(value->raw, names, countof(names), members) ||
         members[0].kind != JSON_STRING)
-        return refuse_kind(x, SPAN("text.format"), "an object with a `type`");
+        return openai_responses_refuse_kind(x, SPAN("text.format"), "an object with a `type`");
     if (json_is(&members[0], SPAN("text"))) {
         format->kind = CHAT_FORMAT_TEXT;
         return 0;
@@ -307,14 +198,14 @@ static int read_format(struct openai_responses_prompting *x, const struct json_t
         return 0;
     }
     if (!json_is(&members[0], SPAN("json_schema")))
-        return add_extra(x, SPAN("text.format"), value, false);
+        return openai_responses_add_extra(x, SPAN("text.format"), value, false);
     if (members[2].kind != JSON_OBJECT)
-        return refuse_kind(x, SPAN("text.format.schema"), "a JSON schema");
+        return openai_responses_refuse_kind(x, SPAN("text.format.schema"), "a JSON schema");
     format->kind = CHAT_FORMAT_SCHEMA;
     format->name = members[1].kind == JSON_STRING ? chat_plain(&members[1], x->arena) : SPAN("");
     format->schema = members[2].raw;
     format->description = openai_responses_string(&members[4]);
-    return read_flag(x, &members[3], SPAN("text.format.strict"), &format->strict);
+    return openai_responses_read_flag(x, &members[3], SPAN("text.format.strict"), &format->strict);
 }
 
 static int read_text(struct openai_responses_prompting *x, const struct json_token *value) {
@@ -324,7 +215,7 @@ static int read_text(struct openai_responses_prompting *x, const struct json_tok
         return 0;
     if (value->kind != JSON_OBJECT ||
         !openai_responses_members(value->raw, names, countof(names), members))
-        return refuse_kind(x, top_names[TEXT], "an object");
+        return openai_responses_refuse_kind(x, top_names[TEXT], "an object");
     int rc = read_format(x, &members[0]);
     if (rc == 0 && members[1].kind == JSON_STRING)
         x->prompt->verbosity = (struct chat_knob){
@@ -342,7 +233,7 @@ static int read_thinking(struct openai_responses_prompting *x, const struct json
         return 0;
     if (value->kind != JSON_OBJECT ||
         !openai_responses_members(value->raw, names, countof(names), members))
-        return refuse_kind(x, top_names[REASONING], "an object");
+        return openai_responses_refuse_kind(x, top_names[REASONING], "an object");
     int rc = read_word(x, &members[EFFORT], SPAN("reasoning.effort"), &thinking->effort);
     if (rc < 0)
         return rc;
@@ -373,7 +264,7 @@ static int read_include(struct openai_responses_prompting *x, const struct json_
     if (value->kind == JSON_NULL)
         return 0;
     if (value->kind != JSON_ARRAY)
-        return refuse_kind(x, top_names[INCLUDE], "an array of strings");
+        return openai_responses_refuse_kind(x, top_names[INCLUDE], "an array of strings");
     json_init(&json, value->raw);
     json_next(&json, &token);
     while (json_next(&json, &token) == JSON_STRING) {
@@ -387,15 +278,15 @@ static int read_include(struct openai_responses_prompting *x, const struct json_
         known &= i < countof(hints);
     }
     if (token.kind != JSON_ARRAY_END)
-        return refuse_kind(x, top_names[INCLUDE], "an array of strings");
-    return known ? 0 : add_extra(x, top_names[INCLUDE], value, false);
+        return openai_responses_refuse_kind(x, top_names[INCLUDE], "an array of strings");
+    return known ? 0 : openai_responses_add_extra(x, top_names[INCLUDE], value, false);
 }
 
 static int read_truncation(struct openai_responses_prompting *x, const struct json_token *value) {
     if (value->kind == JSON_NULL)
         return 0;
     bool hint = value->kind == JSON_STRING && json_is(value, SPAN("disabled"));
-    return add_extra(x, top_names[TRUNCATION], value, hint);
+    return openai_responses_add_extra(x, top_names[TRUNCATION], value, hint);
 }
 
 static int read_member(struct openai_responses_prompting *x, unsigned member,
@@ -404,10 +295,10 @@ static int read_member(struct openai_responses_prompting *x, unsigned member,
     switch (member) {
     case INSTRUCTIONS: return read_instructions(x, value);
     case INPUT: return openai_responses_read_input(x, value);
-    case TOOLS: return read_tools(x, value);
-    case TOOL_CHOICE: return read_choice(x, value);
+    case TOOLS: return openai_responses_read_tools(x, value);
+    case TOOL_CHOICE: return openai_responses_read_choice(x, value);
     case PARALLEL_TOOL_CALLS:
-        return read_flag(x, value, top_names[member], &prompt->parallel_tools);
+        return openai_responses_read_flag(x, value, top_names[member], &prompt->parallel_tools);
     case TEMPERATURE: return read_knob(x, value, member, &prompt->temperature);
     case TOP_P: return read_knob(x, value, member, &prompt->top_p);
     case TOP_LOGPROBS: return read_knob(x, value, member, &prompt->top_logprobs);
@@ -419,12 +310,12 @@ static int read_member(struct openai_responses_prompting *x, unsigned member,
     case TRUNCATION: return read_truncation(x, value);
     case METADATA:
         if (value->kind != JSON_NULL && value->kind != JSON_OBJECT)
-            return refuse_kind(x, top_names[member], "an object of strings");
+            return openai_responses_refuse_kind(x, top_names[member], "an object of strings");
         prompt->metadata = value->kind == JSON_OBJECT ? value->raw : span_of(NULL, 0);
         return 0;
     }
     if (member >= FIRST_HINT && value->kind != JSON_NULL)
-        return add_extra(x, top_names[member], value, true);
+        return openai_responses_add_extra(x, top_names[member], value, true);
     return 0; /* read by read_request */
 }
 

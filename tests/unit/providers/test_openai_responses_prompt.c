@@ -237,6 +237,13 @@ TEST(refused_as_a_prompt) {
         {"\"input\":\"x\",\"tools\":[{\"type\":\"\",\"name\":\"f\"}]", "tools[0]", "`type`"},
         {"\"input\":\"x\",\"tools\":{}", "tools", "an array"},
         {"\"input\":\"x\",\"tool_choice\":\"maybe\"", "tool_choice", "auto"},
+        /* which would else allow all of them */
+        {"\"input\":\"x\",\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":["
+         "]}",
+         "tool_choice", "at least one `name`"},
+        {"\"input\":\"x\",\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":["
+         "{\"type\":\"image_generation\"},{\"type\":\"function\",\"name\":\"\"},7]}",
+         "tool_choice", "at least one `name`"},
         {"\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}", "text.format.schema",
          "JSON schema"},
         {"\"input\":\"x\",\"reasoning\":\"high\"", "reasoning", "an object"},
