@@ -114,11 +114,14 @@ struct converse_write {
     const struct chat_spell *spell;
     struct arena *arena;
     struct json_out *out;
-    bool claude, nova;     /* the family of the model */
-    bool tool_blocks;      /* some turn holds a tool call or a result */
-    bool chosen;           /* the tool that must be called is among those written */
-    bool own_choice;       /* tool_choice is written as Claude's own API has it */
-    unsigned documents;    /* written so far */
+    bool claude, nova;  /* the family of the model */
+    bool tool_blocks;   /* some turn holds a tool call or a result */
+    bool chosen;        /* the tool that must be called is among those written */
+    bool own_choice;    /* tool_choice is written as Claude's own API has it */
+    unsigned documents; /* written so far */
+    /* the block that the conversation ends with, if it is the assistant's: a text there must not end
+     * in white space, signed reasoning stays as it is. NULL: it is the user's */
+    const struct chat_part *prefill;
     uint64_t limit_tokens; /* inferenceConfig.maxTokens; 0: none is known */
     struct converse_reason {
         bool on;                /* Claude: thinking is on */
@@ -144,7 +147,10 @@ void converse_write_cache(struct converse_write *, struct span ttl);
 
 /* `messages`, with the model's name settled and reasoning decided. */
 bool converse_write_messages(struct converse_write *);
-/* May the part be written, and is there anything of it to write? False: give up. */
+/* Does the part become a block? What has nothing to say, or cannot be said, does not. */
+bool converse_has_block(const struct converse_write *, const struct chat_message *,
+                        const struct chat_part *);
+/* The same, and what cannot be said is lost. False: give up. */
 bool converse_judge_part(struct converse_write *, const struct chat_message *,
                          const struct chat_part *, bool *take);
 /* A part that was judged so, as a content block. */

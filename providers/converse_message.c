@@ -5,22 +5,22 @@
  *     = user(2 texts), assistant(toolUse), user(2 toolResults, text)
  *
  * Promises: a turn is opened with its first block, so that what says nothing (blank texts, which
- *           Bedrock refuses) leaves no empty turn and its neighbours are joined.
+ *           Bedrock refuses) leaves no empty turn and its neighbours are joined; that a document
+ *           has a text beside it, and that no prefill ends in white space.
  * Refuses:  nothing of its own; system turns are written elsewhere. */
 #include "providers/converse.h"
 
 /* What Bedrock's users send when nothing is to be said: a conversation must begin with a user's
- * turn, and a text must not be blank. */
+ * turn, a document must have a text beside it, and a text must not be blank. */
 #define NOTHING_SAID SPAN(".")
 
-enum turn { TURN_NONE, TURN_USER, TURN_ASSISTANT };
+enum speaker { TURN_NONE, TURN_USER, TURN_ASSISTANT };
 
-static void close_turn(struct converse_write *w, enum turn *turn) {
-    if (*turn == TURN_NONE)
-        return;
-    json_out_array_end(w->out);
-    json_out_object_end(w->out);
-}
+/* The turn being written, and what stands in it. */
+struct turn {
+    enum speaker of;
+    bool text, document;
+};
 
 static void write_nothing(struct converse_write *w) {
     json_out_object(w->out);
@@ -28,10 +28,19 @@ static void write_nothing(struct converse_write *w) {
     json_out_object_end(w->out);
 }
 
-static void open_turn(struct converse_write *w, enum turn *turn, enum turn wanted) {
-    if (*turn == wanted)
+static void close_turn(struct converse_write *w, struct turn *turn) {
+    if (turn->of == TURN_NONE)
         return;
-    if (*turn == TURN_NONE && wanted == TURN_ASSISTANT) {
+    if (turn->document && !turn->text)
+        write_nothing(w);
+    json_out_array_end(w->out);
+    json_out_object_end(w->out);
+}
+
+static void open_turn(struct converse_write *w, struct turn *turn, enum speaker wanted) {
+    if (turn->of == wanted)
+        return;
+    if (turn->of == TURN_NONE && wanted == TURN_ASSISTANT) {
         open_turn(w, turn, TURN_USER);
         write_nothing(w);
     }
@@ -41,13 +50,13 @@ static void open_turn(struct converse_write *w, enum turn *turn, enum turn wante
                         wanted == TURN_USER ? SPAN("user") : SPAN("assistant"));
     json_out_key(w->out, SPAN("content"));
     json_out_array(w->out);
-    *turn = wanted;
+    *turn = (struct turn){.of = wanted};
 }
 
 /* The parts of a message that are results, or those that are not. */
-static bool write_parts(struct converse_write *w, enum turn *turn, const struct chat_message *m,
+static bool write_parts(struct converse_write *w, struct turn *turn, const struct chat_message *m,
                         bool results) {
-    enum turn wanted = m->role == CHAT_ASSISTANT ? TURN_ASSISTANT : TURN_USER;
+    enum speaker wanted = m->role == CHAT_ASSISTANT ? TURN_ASSISTANT : TURN_USER;
     for (const struct chat_part *part = m->parts; part; part = part->next) {
         bool take;
         if ((part->kind == CHAT_PART_TOOL_RESULT) != results)
@@ -58,16 +67,18 @@ static bool write_parts(struct converse_write *w, enum turn *turn, const struct 
             open_turn(w, turn, wanted);
         if (take && !converse_write_part(w, m, part))
             return false;
+        turn->text |= take && part->kind == CHAT_PART_TEXT;
+        turn->document |= take && part->kind == CHAT_PART_DOCUMENT;
         /* Behind a block, never at the start of a turn. */
-        if (part->cache && *turn == wanted)
+        if (part->cache && turn->of == wanted)
             converse_write_cache(w, part->cache_ttl);
     }
     return true;
 }
 
 /* The user's turns from `m` up to `end`: results first. */
-static bool write_user_run(struct converse_write *w, enum turn *turn, const struct chat_message *m,
-                           const struct chat_message *end) {
+static bool write_user_run(struct converse_write *w, struct turn *turn,
+                           const struct chat_message *m, const struct chat_message *end) {
     const struct chat_message *first = m;
     for (; m != end; m = m->next)
         if (m->role != CHAT_SYSTEM && !write_parts(w, turn, m, true))
@@ -78,44 +89,63 @@ static bool write_user_run(struct converse_write *w, enum turn *turn, const stru
     return true;
 }
 
-static bool says_something(const struct chat_message *message) {
+/* The last of the parts that become a block; NULL: none does. */
+static const struct chat_part *last_block(const struct converse_write *w,
+                                          const struct chat_message *message) {
+    const struct chat_part *last = NULL;
+    for (const struct chat_part *part = message->parts; part; part = part->next)
+        if (converse_has_block(w, message, part))
+            last = part;
+    return last;
+}
+
+/* Is it more than blank text? What cannot be said counts: it is refused for what it is. */
+static bool speaks(const struct chat_message *message) {
     for (const struct chat_part *part = message->parts; part; part = part->next)
         if (part->kind != CHAT_PART_TEXT || !chat_is_blank(part->text))
             return true;
     return false;
 }
 
-/* The first of the assistant's turns that the conversation ends with; NULL when it ends with the
- * user's, as it should. */
-static const struct chat_message *trailing(const struct chat_prompt *prompt) {
+/* The first of the assistant's turns that the conversation ends with, and the last of their blocks;
+ * NULL when it ends with the user's, as it should. */
+static const struct chat_message *trailing(const struct converse_write *w,
+                                           const struct chat_part **last) {
     const struct chat_message *first = NULL;
-    bool says = false;
-    for (const struct chat_message *m = prompt->messages; m; m = m->next) {
-        if (m->role == CHAT_USER || m->role == CHAT_TOOL) {
-            first = NULL;
-            says = false;
-        } else if (m->role == CHAT_ASSISTANT) {
+    *last = NULL;
+    for (const struct chat_message *m = w->prompt->messages; m; m = m->next) {
+        const struct chat_part *block = m->role == CHAT_ASSISTANT ? last_block(w, m) : NULL;
+        if (block) {
             first = first ? first : m;
-            says |= says_something(m);
+            *last = block;
+        } else if ((m->role == CHAT_USER || m->role == CHAT_TOOL) && speaks(m)) {
+            first = NULL;
+            *last = NULL;
         }
     }
-    return says ? first : NULL;
+    return first;
 }
 
 /* Where to stop: newer models of Claude refuse to go on with a turn that was begun for them. */
 static bool find_end(struct converse_write *w, const struct chat_message **end) {
+    const struct chat_part *last;
+    const struct chat_message *begun = trailing(w, &last);
     *end = NULL;
-    if (!(w->spell->facts->facts & MODEL_NO_PREFILL))
+    if (!begun)
         return true;
-    *end = trailing(w->prompt);
-    return !*end || converse_lose(w, chat_where(w->arena, *end, NULL),
-                                  "this model refuses a conversation that ends with the "
-                                  "assistant's turn; end with the user's");
+    if (!(w->spell->facts->facts & MODEL_NO_PREFILL)) {
+        w->prefill = last;
+        return true;
+    }
+    *end = begun;
+    return converse_lose(w, chat_where(w->arena, begun, NULL),
+                         "this model refuses a conversation that ends with the assistant's turn; "
+                         "end with the user's");
 }
 
 bool converse_write_messages(struct converse_write *w) {
     const struct chat_message *m = w->prompt->messages, *end, *next;
-    enum turn turn = TURN_NONE;
+    struct turn turn = {.of = TURN_NONE};
     if (!find_end(w, &end))
         return false;
     json_out_key(w->out, SPAN("messages"));
@@ -131,7 +161,7 @@ bool converse_write_messages(struct converse_write *w) {
         if (!write_user_run(w, &turn, m, next))
             return false;
     }
-    if (turn == TURN_NONE) {
+    if (turn.of == TURN_NONE) {
         open_turn(w, &turn, TURN_USER);
         write_nothing(w);
     }

@@ -132,22 +132,28 @@ static bool is_readable(const struct converse_write *w, const struct chat_messag
     return w->claude && m->role == CHAT_ASSISTANT && part->signer == CHAT_SIGNER_ANTHROPIC;
 }
 
+bool converse_has_block(const struct converse_write *w, const struct chat_message *m,
+                        const struct chat_part *part) {
+    switch (part->kind) {
+    case CHAT_PART_TEXT:
+    case CHAT_PART_REFUSAL: return !chat_is_blank(part->text);
+    case CHAT_PART_REASONING: return part->signature.n && is_readable(w, m, part);
+    case CHAT_PART_REDACTED: return part->data.n && is_readable(w, m, part);
+    /* The turn that a call stands in is not the same without it: it is written as it can be. */
+    case CHAT_PART_TOOL_CALL:
+    case CHAT_PART_TOOL_RESULT: return true;
+    case CHAT_PART_IMAGE:
+    case CHAT_PART_DOCUMENT:
+    case CHAT_PART_AUDIO: break;
+    }
+    return !why_not(w, m, part);
+}
+
 bool converse_judge_part(struct converse_write *w, const struct chat_message *m,
                          const struct chat_part *part, bool *take) {
     const char *why = why_not(w, m, part);
-    *take = !why;
-    if (why) {
-        /* The turn that a call stands in is not the same without it: it is written as it can be. */
-        *take = part->kind == CHAT_PART_TOOL_CALL;
-        return chat_lose_part(w->spell->losses, w->arena, m, part, span_str(why));
-    }
-    if (part->kind == CHAT_PART_TEXT || part->kind == CHAT_PART_REFUSAL)
-        *take = !chat_is_blank(part->text);
-    if (part->kind == CHAT_PART_REASONING)
-        *take = part->signature.n && is_readable(w, m, part);
-    if (part->kind == CHAT_PART_REDACTED)
-        *take = part->data.n && is_readable(w, m, part);
-    return true;
+    *take = converse_has_block(w, m, part);
+    return !why || chat_lose_part(w->spell->losses, w->arena, m, part, span_str(why));
 }
 
 /* --- images and documents --- */
@@ -332,7 +338,9 @@ bool converse_write_part(struct converse_write *w, const struct chat_message *m,
                          const struct chat_part *part) {
     switch (part->kind) {
     case CHAT_PART_TEXT:
-    case CHAT_PART_REFUSAL: write_text(w, part->text); return true;
+    case CHAT_PART_REFUSAL:
+        write_text(w, part == w->prefill ? chat_trim_end(part->text) : part->text);
+        return true;
     case CHAT_PART_IMAGE:
     case CHAT_PART_DOCUMENT: return write_source(w, part);
     case CHAT_PART_REASONING:

@@ -199,17 +199,29 @@ bool chat_data_url(struct span url, struct span *media_type, struct span *data) 
     return media_type->n > 0;
 }
 
-bool chat_is_blank(struct span raw) {
-    static const char whites[] = "ntrf"; /* escapes of white space: \n \t \r \f */
-    for (size_t i = 0; i < raw.n; i++) {
-        if (raw.p[i] == ' ')
+struct span chat_trim_end(struct span raw) {
+    static const struct span blanks[] = {
+        SPAN_CONST(" "),       SPAN_CONST("\\n"),     SPAN_CONST("\\t"),     SPAN_CONST("\\r"),
+        SPAN_CONST("\\f"),     SPAN_CONST("\\u0020"), SPAN_CONST("\\u000a"), SPAN_CONST("\\u000A"),
+        SPAN_CONST("\\u0009"), SPAN_CONST("\\u000d"), SPAN_CONST("\\u000D"), SPAN_CONST("\\u000c"),
+        SPAN_CONST("\\u000C"),
+    };
+    for (unsigned i = 0; i < countof(blanks); i++) {
+        if (!span_ends(raw, blanks[i]))
             continue;
-        if (raw.p[i] != '\\' || i + 1 == raw.n || !strchr(whites, raw.p[i + 1]))
-            return false;
-        i++;
+        size_t n = raw.n - blanks[i].n, slashes = 0;
+        while (slashes < n && raw.p[n - 1 - slashes] == '\\')
+            slashes++;
+        /* Behind an odd number of backslashes it is no escape but a letter: "\\n". */
+        if (blanks[i].p[0] == '\\' && slashes % 2)
+            continue;
+        raw.n = n;
+        i = (unsigned)-1; /* from the first again */
     }
-    return true;
+    return raw;
 }
+
+bool chat_is_blank(struct span raw) { return chat_trim_end(raw).n == 0; }
 
 static bool is_id_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

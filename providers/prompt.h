@@ -249,6 +249,8 @@ bool chat_add_extra(struct chat_prompt *, struct arena *, struct span name, stru
 struct span chat_plain(const struct json_token *, struct arena *);
 /* "data:image/png;base64,AAAA" (RFC 2397, base64 only) cut into its parts; false: not such a URL. */
 bool chat_data_url(struct span url, struct span *media_type, struct span *data);
+/* Raw text without the white space at its end, as it may be written: " ", \n, \t, \r, \f, or in hex. */
+struct span chat_trim_end(struct span raw);
 /* Is the raw text blank (empty, or white space only, escaped or not)? Some APIs refuse such. */
 bool chat_is_blank(struct span raw);
 /* The id of a tool call as an API with the alphabet [A-Za-z0-9_-] and `max` bytes takes it: itself

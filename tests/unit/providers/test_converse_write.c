@@ -368,6 +368,19 @@ TEST(turns) {
          BODY(U(T("a")) "," A(T("No.")) "," U(T("b"))), NULL},
         {"a begun answer, where the model goes on with it", CLAUDE, "user a\nassistant {",
          BODY(U(T("a")) "," A(T("{"))), NULL},
+        {"without the white space at its end, however it is written", CLAUDE,
+         "user a \nassistant b \\u0020\ntext c\\\\n\\u000A\\t ",
+         BODY(U(T("a ")) "," A(T("b \\u0020") "," T("c\\\\n"))), NULL},
+        {"also before blank texts", CLAUDE, "user a\nassistant b \ntext \\u0020\nuser  ",
+         BODY(U(T("a")) "," A(T("b"))), NULL},
+        {"signed reasoning at the end stays", CLAUDE, "user a\nassistant b \nthink t |SIG",
+         BODY(U(T("a")) "," A(T("b ") ",{\"reasoningContent\":{\"reasoningText\":{\"text\":\"t "
+                                      "\",\"signature\":\"SIG\"}}}")),
+         NULL},
+        {"white space alone is none", CLAUDE, "user a\nassistant \\u0020\\u0009", BODY(U(T("a"))),
+         NULL},
+        {"an answer within the conversation stays", CLAUDE, "user a\nassistant b \nuser c",
+         BODY(U(T("a")) "," A(T("b ")) "," U(T("c"))), NULL},
         {"and where it does not", ADAPTIVE, "user a\nassistant b\nassistant c\nsystem s",
          "{\"system\":[" T("s") "]," MESSAGES(U(T("a"))) LIMIT(64000) "}", "messages[1] "},
         {"a blank one is none", ADAPTIVE, "user a\nassistant  ", BODY(U(T("a"))), NULL},
@@ -384,6 +397,9 @@ TEST(turns) {
     };
     RUN(rows);
 }
+
+#define DOCUMENT(bytes) \
+    "{\"document\":{\"format\":\"txt\",\"name\":\"n\",\"source\":{\"bytes\":\"" bytes "\"}}}"
 
 TEST(images_and_documents) {
     static const struct row rows[] = {
@@ -423,26 +439,41 @@ TEST(images_and_documents) {
                 "{\"document\":{\"format\":\"csv\",\"name\":\"document-2\",\"source\":{\"bytes\":"
                 "\"QQ==\"}}},"
                 "{\"document\":{\"format\":\"csv\",\"name\":\"document-3\",\"source\":{\"bytes\":"
-                "\"QQ==\"}}}")),
+                "\"QQ==\"}}}," T("."))),
          NULL},
         {"no two names are alike", CLAUDE, "user\ndoc text/html|a-2|QQ==\ndoc text/html|a|QQ==",
          BODY(U("{\"document\":{\"format\":\"html\",\"name\":\"a-2-1\",\"source\":{\"bytes\":"
                 "\"QQ==\"}}},"
                 "{\"document\":{\"format\":\"html\",\"name\":\"a-2\",\"source\":{\"bytes\":"
-                "\"QQ==\"}}}")),
+                "\"QQ==\"}}}," T("."))),
          NULL},
         {"plain text", CLAUDE, "user\nplain notes|a\\n\\u00e9",
          BODY(U("{\"document\":{\"format\":\"txt\",\"name\":\"notes\",\"source\":{\"bytes\":"
-                "\"YQrDqQ==\"}}}")),
+                "\"YQrDqQ==\"}}}," T("."))),
          NULL},
         {"data URL of a document", CLAUDE, "user\ndocurl data:text/markdown;base64,IyBB",
          BODY(U("{\"document\":{\"format\":\"md\",\"name\":\"document\",\"source\":{\"bytes\":"
-                "\"IyBB\"}}}")),
+                "\"IyBB\"}}}," T("."))),
          NULL},
         {"S3 document", NOVA, "user\ndocurl s3://bkt/k.markdown",
          "{" MESSAGES(U("{\"document\":{\"format\":\"md\",\"name\":\"document\",\"source\":{"
-                        "\"s3Location\":{\"uri\":\"s3://bkt/k.markdown\"}}}}")) LIMIT(5120) "}",
+                        "\"s3Location\":{\"uri\":\"s3://bkt/k.markdown\"}}}}," T(".")))
+             LIMIT(5120) "}",
          NULL},
+        /* Bedrock wants a text beside a document: the client's own where there is one */
+        {"document, then words", CLAUDE, "user\nplain n|a\nuser b",
+         BODY(U(DOCUMENT("YQ==") "," T("b"))), NULL},
+        {"document, and blank words", CLAUDE, "user \\u0020\nplain n|a\ntext \\n",
+         BODY(U(DOCUMENT("YQ==") "," T("."))), NULL},
+        {"document, and words in another turn", CLAUDE, "user a\nassistant b\nuser\nplain n|a",
+         BODY(U(T("a")) "," A(T("b")) "," U(DOCUMENT("YQ==") "," T("."))), NULL},
+        {"document, and words of a tool", CLAUDE,
+         "def f||\nuser a\nassistant\ncall t|f|{}\ntool\nresult t\nuser\nplain n|a",
+         "{" MESSAGES(U(T("a")) "," A(USE("t", "f", "{}")) "," U(
+             RESULT("t", "") "," DOCUMENT("YQ==") "," T("."))) LIMIT(64000) TOOLS(TOOL("f")) "}",
+         NULL},
+        {"document that is lost", CLAUDE, "user\ndocurl https://x/y.pdf\nuser a", BODY(U(T("a"))),
+         "messages[0].content[0] "},
         {"document of another type", CLAUDE, "user a\ndoc application/zip|x|AA", BODY(U(T("a"))),
          "messages[0].content[1] "},
         {"document by URL", CLAUDE, "user a\ndocurl https://x/y.pdf", BODY(U(T("a"))),
@@ -464,7 +495,7 @@ TEST(long_names_are_cut) {
     EXPECT_EQ(dialect_converse.write_prompt(&b->prompt, &spell, &b->arena, &out), 0);
     yyjson_doc *doc = yyjson_read(out.p, out.n, 0);
     yyjson_val *content = yyjson_doc_ptr_get(doc, "/messages/0/content");
-    REQUIRE(yyjson_arr_size(content) == 2);
+    REQUIRE(yyjson_arr_size(content) == 3);
     yyjson_val *first = yyjson_ptr_get(yyjson_arr_get(content, 0), "/document/name");
     yyjson_val *second = yyjson_ptr_get(yyjson_arr_get(content, 1), "/document/name");
     EXPECT(yyjson_get_len(first) <= 200 && yyjson_get_len(second) <= 200);
