@@ -16,6 +16,8 @@
 
 /* OpenAI's limit; ids of other dialects are at most 64 bytes. */
 #define CALL_ID_MAX 40
+/* Mistral's length, neither more nor less, of letters and digits. */
+#define CALL_ID_SHORT 9
 
 static void write_word(struct json_out *out, struct span key, struct span raw) {
     json_out_key(out, key);
@@ -27,7 +29,33 @@ static bool lose_part(struct openai_spell *x, const struct chat_message *message
     return chat_lose_part(x->spell->losses, x->arena, message, part, span_str(why));
 }
 
+/* Is it a letter or a digit of ASCII? */
+static bool is_plain(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The id if it is of Mistral's form, else one made from its hash in `text`, the same for a call and
+ * its result. 62^9 of them: two calls of one request meet by accident in one of a billion requests
+ * with thousands of calls. */
+static struct span short_id(struct span id, char text[CALL_ID_SHORT]) {
+    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint64_t hash = span_hash(id);
+    size_t plain = 0;
+    while (plain < id.n && is_plain(id.p[plain]))
+        plain++;
+    if (id.n == CALL_ID_SHORT && plain == id.n)
+        return id;
+    for (unsigned i = 0; i < CALL_ID_SHORT; i++, hash /= sizeof letters - 1)
+        text[i] = letters[hash % (sizeof letters - 1)];
+    return span_of(text, CALL_ID_SHORT);
+}
+
 static void write_call_id(struct openai_spell *x, struct span key, struct span id) {
+    char text[CALL_ID_SHORT];
+    if (x->spell->quirks & QUIRK_CALL_IDS_9) {
+        write_word(x->out, key, short_id(id, text));
+        return;
+    }
     /* Letters are free here, only the length is not: Kimi relies on ids with colons and points. */
     struct span fits = id.n <= CALL_ID_MAX ? id : chat_safe_id(id, CALL_ID_MAX, x->arena);
     x->memory |= !fits.p;

@@ -169,7 +169,7 @@ static bool write_knobs(struct openai_spell *x) {
         {&prompt->top_p, "top_p", fixed || one ? no_model : NULL},
         {&prompt->top_k, "top_k", no_word},
         {&prompt->min_p, "min_p", no_word},
-        {&prompt->seed, "seed", NULL},
+        {&prompt->seed, x->spell->quirks & QUIRK_CALL_IDS_9 ? "random_seed" : "seed", NULL},
         {&prompt->frequency_penalty, "frequency_penalty", NULL},
         {&prompt->presence_penalty, "presence_penalty", NULL},
         {&logprobs, "logprobs", NULL},

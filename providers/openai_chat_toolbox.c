@@ -183,7 +183,10 @@ static int read_allowed(struct openai_prompt *x, struct span text) {
         if (!chat_allow(x->prompt, x->arena, name))
             return openai_prompt_memory(x);
     }
-    return 0;
+    /* Without a list all tools may be chosen, which is the opposite of none. */
+    return x->prompt->allowed
+               ? 0
+               : openai_prompt_refuse(x, others.where, "name at least one tool, or say \"none\"");
 }
 
 int openai_prompt_choice(struct openai_prompt *x, struct span tool_choice,

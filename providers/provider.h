@@ -25,7 +25,7 @@ enum provider_service {
     SERVICE_MESSAGES,     /* Anthropic messages */
     SERVICE_GENERATE,     /* Gemini generateContent */
     SERVICE_CONVERSE,     /* Bedrock Converse */
-    SERVICE_EMBEDDINGS,   /* OpenAI-shaped embeddings */
+    SERVICE_EMBEDDINGS,   /* embeddings: OpenAI's, or the model's own (embeddings_apis.def) */
     SERVICE_COUNT_TOKENS, /* Anthropic count_tokens */
     SERVICE_COUNT
 };
@@ -48,6 +48,8 @@ enum provider_quirk {
     QUIRK_REASONING_BACK = 1 << 8, /* assistant turns with tool calls want reasoning_content back */
     QUIRK_NO_REMOTE_IMAGES = 1 << 9, /* images by URL are refused */
     QUIRK_S3_LOCATIONS = 1 << 10,    /* s3:// URLs may be named (a setting: s3_locations) */
+    /* Mistral: tool call ids are exactly 9 of [A-Za-z0-9], and seed is called random_seed */
+    QUIRK_CALL_IDS_9 = 1 << 11,
 };
 
 /* An operator's provider. Strings are owned by the configuration snapshot and NUL-terminated. */

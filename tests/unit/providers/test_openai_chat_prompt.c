@@ -1,5 +1,6 @@
 /* test_openai_chat_prompt.c - a chat request as a canonical prompt, a prompt as a chat request, and
  * recorded requests there and back. */
+#include <ctype.h>
 #include <glob.h>
 #include <limits.h>
 #include <time.h>
@@ -723,26 +724,53 @@ TEST(turns_become_messages) {
     }
 }
 
-/* Long ids of other dialects: the same for a call and its result. */
+/* Ids of other dialects: the same for a call and its result. */
 TEST(ids_fit) {
-    static const char id[] = "toolu_0123456789012345678901234567890123456789";
-    struct desk d;
-    struct chat_losses losses;
-    desk_init(&d, MEMORY);
-    chat_prompt_init(&d.prompt);
-    struct chat_part call = {.kind = CHAT_PART_TOOL_CALL, .id = SPAN(id), .name = SPAN("f")};
-    struct chat_part result = {.kind = CHAT_PART_TOOL_RESULT, .id = SPAN(id)};
-    struct chat_message second = {.role = CHAT_TOOL, .parts = &result};
-    struct chat_message first = {.role = CHAT_ASSISTANT, .parts = &call, .next = &second};
-    d.prompt.messages = &first;
-    EXPECT_EQ(write_prompt(&d, &(struct spelling){.model = "x"}, &losses), 0);
-    yyjson_doc *doc = yyjson_read(d.out.p, d.out.n, 0);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    const char *of_call = yyjson_get_str(yyjson_ptr_get(root, "/messages/0/tool_calls/0/id"));
-    EXPECT_STR(of_call, yyjson_get_str(yyjson_ptr_get(root, "/messages/1/tool_call_id")));
-    EXPECT(of_call && strlen(of_call) > 10 && strlen(of_call) <= 40);
-    yyjson_doc_free(doc);
-    desk_fini(&d);
+    static const struct {
+        const char *id;
+        unsigned quirks;
+        size_t min, max; /* of the id's bytes */
+        bool kept;
+    } rows[] = {
+        {"functions.f:0", 0, 13, 13, true},
+        {"toolu_0123456789012345678901234567890123456789", 0, 11, 40, false},
+        {"D681PevKs", QUIRK_CALL_IDS_9, 9, 9, true},
+        {"D681Pev-s", QUIRK_CALL_IDS_9, 9, 9, false},
+        {"call_0", QUIRK_CALL_IDS_9, 9, 9, false},
+        {"toolu_0123456789012345678901234567890123456789", QUIRK_CALL_IDS_9, 9, 9, false},
+        {"", QUIRK_CALL_IDS_9, 9, 9, false},
+    };
+    char seen[countof(rows)][64] = {""};
+    for (size_t i = 0; i < countof(rows); i++) {
+        struct desk d;
+        struct chat_losses losses;
+        struct span id = span_str(rows[i].id);
+        ROW("%s, quirks %u", rows[i].id, rows[i].quirks);
+        desk_init(&d, MEMORY);
+        chat_prompt_init(&d.prompt);
+        struct chat_part call = {.kind = CHAT_PART_TOOL_CALL, .id = id, .name = SPAN("f")};
+        struct chat_part result = {.kind = CHAT_PART_TOOL_RESULT, .id = id};
+        struct chat_message second = {.role = CHAT_TOOL, .parts = &result};
+        struct chat_message first = {.role = CHAT_ASSISTANT, .parts = &call, .next = &second};
+        d.prompt.messages = &first;
+        struct spelling spelling = {.model = "x", .quirks = rows[i].quirks};
+        EXPECT_EQ(write_prompt(&d, &spelling, &losses), 0);
+        yyjson_doc *doc = yyjson_read(d.out.p, d.out.n, 0);
+        yyjson_val *root = yyjson_doc_get_root(doc);
+        const char *of_call = yyjson_get_str(yyjson_ptr_get(root, "/messages/0/tool_calls/0/id"));
+        EXPECT_STR(of_call, yyjson_get_str(yyjson_ptr_get(root, "/messages/1/tool_call_id")));
+        size_t n = of_call ? strlen(of_call) : 0;
+        EXPECT(n >= rows[i].min && n <= rows[i].max);
+        EXPECT_EQ(of_call && strcmp(of_call, rows[i].id) == 0, rows[i].kept);
+        for (size_t k = 0; rows[i].quirks & QUIRK_CALL_IDS_9 && k < n; k++)
+            EXPECT(isalnum((unsigned char)of_call[k]));
+        /* No two of these are alike. */
+        snprintf(seen[i], sizeof seen[i], "%s", of_call ? of_call : "");
+        for (size_t k = 0; k < i; k++)
+            EXPECT(strcmp(seen[k], seen[i]) != 0);
+        yyjson_doc_free(doc);
+        desk_fini(&d);
+    }
 }
 
 /* Members, as a client of this dialect says them, for the models and kinds of others. */
@@ -781,6 +809,7 @@ TEST(members_are_written_as_the_backend_takes_them) {
          "\"temperature\":0.50,\"top_p\":1,\"seed\":7,\"frequency_penalty\":0.1,"
          "\"presence_penalty\":-2",
          NULL},
+        {",\"seed\":7", {.model = "x", .quirks = QUIRK_CALL_IDS_9}, "\"random_seed\":7", NULL},
         {",\"top_k\":40", {.model = "x"}, "", "top_k"},
         {",\"min_p\":0.1", {.model = "x"}, "", "min_p"},
         {",\"temperature\":1,\"top_p\":1",
@@ -929,7 +958,9 @@ TEST(so_many_tools_may_be_allowed) {
     static const struct {
         unsigned count;
         int rc;
-    } rows[] = {{CHAT_ALLOWED_MAX, 0}, {CHAT_ALLOWED_MAX + 1, -FAIL_BAD_REQUEST}};
+    } rows[] = {{CHAT_ALLOWED_MAX, 0},
+                {CHAT_ALLOWED_MAX + 1, -FAIL_BAD_REQUEST},
+                {0, -FAIL_BAD_REQUEST}}; /* none would be all */
     for (size_t i = 0; i < countof(rows); i++) {
         struct desk d;
         ROW("%u", rows[i].count);

@@ -325,7 +325,7 @@ TEST(quirks_of_kind_and_settings) {
         {"vertex-anthropic", NULL, QUIRK_CLAUDE_ON_VERTEX},
         {"mistral", NULL,
          QUIRK_MAX_TOKENS_ONLY | QUIRK_NO_DEVELOPER_ROLE | QUIRK_NO_STREAM_OPTIONS |
-             QUIRK_USAGE_ON_FINISH},
+             QUIRK_USAGE_ON_FINISH | QUIRK_CALL_IDS_9},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct provider provider = {.kind = provider_kind_find(span_str(rows[i].kind)),
