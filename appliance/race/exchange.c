@@ -289,19 +289,26 @@ static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
     return NULL;
 }
 
+static void give_back(struct exchange *exchange, enum hedge_trigger trigger) {
+    if (budgeted(exchange, trigger))
+        budget_put(&exchange->upstreams->budgets[exchange->model->index]);
+}
+
 static void start(struct exchange *exchange, const struct hedge_step *todo) {
     struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = exchange->race->loop->now_ns;
     CHECK(todo->attempt == exchange->attempt_count && todo->attempt < ATTEMPTS_MAX);
     const struct config_backend *backend = hedge_backend(&exchange->hedge, todo->attempt);
-    const struct encoded *encoded = encode(exchange, todo->attempt, backend);
     struct attempt *attempt = NULL;
-    if (!encoded)
-        return;
+    /* Asked first: most hedges that are due are over the budget, and writing a request anew is work. */
     if (may_start(exchange, backend, todo->trigger)) {
-        attempt = attempt_start(exchange, todo->attempt, backend, encoded, todo->trigger);
-        if (!attempt && budgeted(exchange, todo->trigger))
-            budget_put(&upstreams->budgets[exchange->model->index]);
+        const struct encoded *encoded = encode(exchange, todo->attempt, backend);
+        if (encoded)
+            attempt = attempt_start(exchange, todo->attempt, backend, encoded, todo->trigger);
+        if (!attempt)
+            give_back(exchange, todo->trigger);
+        if (!encoded)
+            return; /* hedge knows */
     }
     if (!attempt) {
         exchange->denied = true;
