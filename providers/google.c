@@ -13,8 +13,6 @@
 
 /* Longer than any, so that a URL of it is a URL. */
 #define LOCATION_BYTES_MAX 40
-/* Longer waits than this are not a matter of one request. */
-#define RETRY_DELAY_MAX_MS UINT64_C(3600000)
 
 /* --- where --- */
 
@@ -205,23 +203,6 @@ int vertex_target(const struct provider *provider, enum provider_service service
 
 /* --- what an answer means --- */
 
-/* "retryDelay": "34.4s" somewhere in error.details (google.rpc.RetryInfo). */
-static uint64_t retry_delay_ms(struct span body) {
-    struct json json;
-    struct json_token token;
-    bool found = false;
-    double seconds;
-    json_init(&json, body);
-    while (json_next(&json, &token) != JSON_ERROR && token.kind != JSON_END) {
-        if (found && token.kind == JSON_STRING && span_ends(token.raw, SPAN("s")) &&
-            span_double(span_of(token.raw.p, token.raw.n - 1), &seconds) && seconds > 0 &&
-            seconds * 1000 <= (double)RETRY_DELAY_MAX_MS)
-            return (uint64_t)(seconds * 1000);
-        found = token.kind == JSON_KEY && gemini_is(&token, SPAN("retryDelay"));
-    }
-    return 0;
-}
-
 static enum fail by_status(unsigned status) {
     if (status >= 200 && status < 300)
         return FAIL_NONE;
@@ -258,5 +239,5 @@ void google_classify(const struct provider *provider, const struct http_head *he
         out->why = by_text;
     out->retry_after_ms = provider_retry_after_ms(head, 0);
     if (!out->retry_after_ms)
-        out->retry_after_ms = retry_delay_ms(body);
+        out->retry_after_ms = provider_retry_delay_ms(body);
 }

@@ -191,8 +191,7 @@ struct span provider_encode_segment(struct span text, struct arena *arena) {
 
 /* --- what an answer means --- */
 
-/* Google says in the body how long to wait: "retryDelay": "34.4s" somewhere in error.details. */
-static uint64_t retry_delay_ms(struct span body) {
+uint64_t provider_retry_delay_ms(struct span body) {
     struct json json;
     struct json_token token;
     bool found = false;
@@ -203,7 +202,8 @@ static uint64_t retry_delay_ms(struct span body) {
             span_double(span_of(token.raw.p, token.raw.n - 1), &seconds) && seconds > 0 &&
             seconds * 1000 <= (double)RETRY_AFTER_MAX_MS)
             return (uint64_t)(seconds * 1000);
-        found = token.kind == JSON_KEY && json_is(&token, SPAN("retryDelay"));
+        found = token.kind == JSON_KEY &&
+                (json_is(&token, SPAN("retryDelay")) || json_is(&token, SPAN("retry_delay")));
     }
     return 0;
 }
@@ -261,7 +261,7 @@ void provider_classify_openai(const struct provider *provider, const struct http
         return;
     out->retry_after_ms = provider_retry_after_ms(head, 0);
     if (!out->retry_after_ms)
-        out->retry_after_ms = retry_delay_ms(body);
+        out->retry_after_ms = provider_retry_delay_ms(body);
 }
 
 /* --- Retry-After --- */

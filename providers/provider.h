@@ -139,6 +139,9 @@ unsigned provider_quirks(const struct provider *);
  * SDKs do), in ms; 0 if absent, in the past or > 1 h. HTTP dates are measured from the head's own
  * Date, else from now_s (Unix time; 0: not known, a date is then ignored). */
 uint64_t provider_retry_after_ms(const struct http_head *head, int64_t now_s);
+/* Google says in an error's body how long to wait: "retryDelay": "34.4s" somewhere in error.details
+ * (google.rpc.RetryInfo). In ms; 0 if absent or > 1 h. */
+uint64_t provider_retry_delay_ms(struct span body);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, the one form that is still sent) in seconds of
  * Unix time; false for anything else. */
 bool provider_http_date(struct span text, int64_t *out_s);
