@@ -30,15 +30,16 @@ static struct anthropic_open *block_at(const struct anthropic_reading *own, uint
     return NULL;
 }
 
-/* The state of block `index`, which begins; NULL with x->failed set. */
+/* The state of block `index`, which begins; NULL with x->failed set. One that is open at that index
+ * ends here: its call gets its arguments. */
 static struct anthropic_open *block_new(struct anthropic_event *x, uint64_t index) {
     struct anthropic_reading *own = x->own;
-    struct anthropic_open *block = block_at(own, index);
-    if (!block && own->open_count == OPEN_BLOCKS_MAX) {
+    anthropic_stop_block(x, index);
+    if (own->open_count == OPEN_BLOCKS_MAX) {
         x->failed = FAIL_BAD_EVENT;
         return NULL;
     }
-    if (!block && own->open_count == own->open_max) {
+    if (own->open_count == own->open_max) {
         unsigned max = own->open_max ? own->open_max * 2 : 4;
         struct anthropic_open *open = arena_alloc(x->reader->arena, max * sizeof *open);
         if (!open) {
@@ -50,8 +51,7 @@ static struct anthropic_open *block_new(struct anthropic_event *x, uint64_t inde
         own->open = open;
         own->open_max = max;
     }
-    if (!block)
-        block = &own->open[own->open_count++];
+    struct anthropic_open *block = &own->open[own->open_count++];
     *block = (struct anthropic_open){.index = index};
     return block;
 }
