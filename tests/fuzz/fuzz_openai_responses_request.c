@@ -36,14 +36,23 @@ static bool is_edited(yyjson_val *key) {
     return yyjson_equals_str(key, "model") || yyjson_equals_str(key, "stream");
 }
 
+static bool is_sealed_by_us(yyjson_val *item) {
+    yyjson_val *key, *value;
+    size_t i, n;
+    /* Every member of that name: given twice, the last one counts. */
+    yyjson_obj_foreach(item, i, n, key, value) {
+        const char *sealed = yyjson_get_str(value);
+        if (yyjson_equals_str(key, "encrypted_content") && sealed &&
+            strncmp(sealed, "hedgerow.", 9) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_carrying(yyjson_val *input) {
     yyjson_val *item;
     size_t i, n;
-    yyjson_arr_foreach(input, i, n, item) {
-        const char *sealed = yyjson_get_str(yyjson_obj_get(item, "encrypted_content"));
-        if (sealed && strncmp(sealed, "hedgerow.", 9) == 0)
-            return true;
-    }
+    yyjson_arr_foreach(input, i, n, item) if (is_sealed_by_us(item)) return true;
     return false;
 }
 
