@@ -219,7 +219,7 @@ asan:
 
 fuzz:
 	@$(DEPS) test
-	+@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz
+	+@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=0 tests/run.sh fuzz
 
 sim:
 	+@SEEDS=$(SEEDS) tests/run.sh sim

@@ -9,7 +9,8 @@
 # without a `not ok`; a program that says nothing; a part that does not build. What a program said is kept
 # in build/test-logs/PROGRAM.out and .err.
 #
-# From the environment: FUZZ_SECONDS for each fuzz target, SEEDS for the simulation, JOBS at once,
+# From the environment: FUZZ_SECONDS for each fuzz target, FUZZ_SEED (default 1: the same inputs each time;
+# 0 draws one, as `make fuzz` does), SEEDS for the simulation, JOBS at once,
 # HEDGEROW_SHARED the folder of recorded streams (default ../shared; tests that need it skip without).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +19,7 @@ shopt -s nullglob
 logs=build/test-logs
 jobs=${JOBS:-$(nproc)}
 fuzz_seconds=${FUZZ_SECONDS:-3}
+fuzz_seed=${FUZZ_SEED:-1}
 seeds=${SEEDS:-2000}
 unit_limit_s=120
 sim_limit_s=900
@@ -168,14 +170,14 @@ run_fuzz() {
         mkdir -p "build/fuzz-corpus/$name" "$logs/fuzz"
         # shellcheck disable=SC2016 # expanded by the inner shell
         start "fuzz/$name" $((fuzz_seconds + 60)) bash -c '
-            program=$1 name=$2 seconds=$3 crashes=$4
-            shift 4
-            if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+            program=$1 name=$2 seconds=$3 seed=$4 crashes=$5
+            shift 5
+            if "$program" -seed="$seed" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
                 -artifact_prefix="$crashes" "$@"; then
                 echo "ok $name"
             else
                 echo "not ok $name: see the input named on standard error"
-            fi' - "$program" "$name" "$fuzz_seconds" "$logs/fuzz/$name-" \
+            fi' - "$program" "$name" "$fuzz_seconds" "$fuzz_seed" "$logs/fuzz/$name-" \
             "build/fuzz-corpus/$name" $([ ! -d "$corpus" ] || echo "$corpus")
     done
     wait
