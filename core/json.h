@@ -120,6 +120,9 @@ void json_out_string(struct json_out *, struct span text);
 void json_out_escaped(struct json_out *, struct span raw);
 /* A whole JSON value, as it is. */
 void json_out_value(struct json_out *, struct span json_text);
+/* The same on one line, for data of SSE: line ends become blanks. They stand between tokens only, for
+ * a string of JSON holds none (RFC 8259 7). */
+void json_out_value_line(struct json_out *, struct span json_text);
 void json_out_int(struct json_out *, int64_t);
 /* With that many digits behind the point, 0 to 17, rounded to even in the decimal that the double
  * is; null when not finite, for JSON has no word for it. */

@@ -184,6 +184,16 @@ void json_out_value(struct json_out *out, struct span json_text) {
     put_value(out, json_text.p, json_text.n);
 }
 
+void json_out_value_line(struct json_out *out, struct span json_text) {
+    begin(out);
+    size_t from = out->n;
+    put(out, json_text.p, json_text.n);
+    for (size_t i = from; i < out->n; i++)
+        if (out->p[i] == '\n' || out->p[i] == '\r')
+            out->p[i] = ' ';
+    out->comma = true;
+}
+
 void json_out_int(struct json_out *out, int64_t value) {
     char digits[24], *end = digits + sizeof digits, *p = end;
     /* Of INT64_MIN there is no negative in int64_t. */

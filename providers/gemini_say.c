@@ -108,7 +108,7 @@ static void write_args(struct chat_writer *writer, const struct gemini_said_tool
     struct span object =
         tool->custom ? span_of(NULL, 0) : gemini_object(raw, writer->arena, &writer->full);
     if (object.p) {
-        json_out_value(out, object);
+        json_out_value_line(out, object);
         return;
     }
     json_out_object(out);

@@ -145,7 +145,7 @@ static void write_count(struct json_out *out, struct span key, uint64_t count) {
 
 void openai_write_usage(const struct chat_usage *usage, struct json_out *out) {
     if (usage->raw.n) {
-        json_out_value(out, usage->raw);
+        json_out_value_line(out, usage->raw);
         return;
     }
     json_out_object(out);
@@ -223,7 +223,7 @@ static void chunk_end(const struct chat_writer *writer, struct span logprobs,
                       enum chat_finish finish, struct json_out *out) {
     json_out_object_end(out);
     json_out_key(out, SPAN("logprobs"));
-    json_out_value(out, logprobs);
+    json_out_value_line(out, logprobs);
     json_out_key(out, SPAN("finish_reason"));
     if (finish == CHAT_FINISH_NONE)
         json_out_null(out);
@@ -306,7 +306,7 @@ static void write_tool(const struct chat_writer *writer, const struct chat_event
 /* A member's name comes from the provider, who may have escaped it. */
 static void write_raw_member(struct json_out *out, const struct chat_event *event) {
     json_out_key(out, event->name);
-    json_out_value(out, event->text);
+    json_out_value_line(out, event->text);
 }
 
 static void write_extra(struct chat_writer *writer, const struct chat_event *event,

@@ -61,7 +61,7 @@ static void write_chunk(const struct chat_writer *writer, unsigned choice, struc
     json_out_key(out, SPAN("index"));
     json_out_int(out, choice);
     json_out_key(out, SPAN("logprobs"));
-    json_out_value(out, logprobs);
+    json_out_value_line(out, logprobs);
     write_finish(finish, out);
     json_out_object_end(out);
     json_out_array_end(out);

@@ -200,7 +200,7 @@ static void write_echo(const struct chat_writer *writer, struct json_out *out) {
         else if (asked[i].kind == JSON_STRING)
             json_out_escaped(out, asked[i].raw);
         else
-            json_out_value(out, asked[i].raw);
+            json_out_value_line(out, asked[i].raw);
     }
     json_out_key(out, SPAN("service_tier"));
     json_out_escaped(out,

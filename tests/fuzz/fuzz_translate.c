@@ -190,7 +190,11 @@ static void check_body(struct run *r) {
 
 static void translate_answer(const struct dialect *from, const struct dialect *to, unsigned flags,
                              struct span in, struct arena *arena) {
-    struct chat_request req = {.model = SPAN("m"), .choices = 1, .include_usage = flags & USAGE};
+    /* What was asked is said back in some answers: here on several lines. */
+    struct chat_request req = {.body = SPAN("{\"metadata\":{\n\"a\":\r\n\"b\"}}"),
+                               .model = SPAN("m"),
+                               .choices = 1,
+                               .include_usage = flags & USAGE};
     struct run r = {.from = from, .to = to, .arena = arena};
     req.stream = true;
     from->reader_init(&r.reader, arena);

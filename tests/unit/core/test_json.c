@@ -478,7 +478,9 @@ static struct span write_all(struct json_out *out) {
     json_out_key(out, SPAN("e"));
     json_out_null(out);
     json_out_key(out, SPAN("f"));
-    json_out_value(out, SPAN("[1, 2]"));
+    json_out_value(out, SPAN("[1,\n2]"));
+    json_out_key(out, SPAN("f2"));
+    json_out_value_line(out, SPAN("[1,\r\n\"\\n\"\n]"));
     json_out_key(out, SPAN("g"));
     json_out_string_begin(out);
     json_out_string_part(out, SPAN("x\\ny"), true);
@@ -503,8 +505,8 @@ static struct span write_all(struct json_out *out) {
 
 static const char written[] = "{\"a\":[0,-42,-9223372036854775808,9223372036854775807,2,-0.28,"
                               "10000000000000000000000.0,null,null],"
-                              "\"b\":{},\"c\":true,\"d\":false,\"e\":null,\"f\":[1, "
-                              "2],\"g\":\"x\\ny\\\"z\\\"\",\"h\":\"\\u00e9\","
+                              "\"b\":{},\"c\":true,\"d\":false,\"e\":null,\"f\":[1,\n2],"
+                              "\"f2\":[1,  \"\\n\" ],\"g\":\"x\\ny\\\"z\\\"\",\"h\":\"\\u00e9\","
                               "\"i\":\"\",\"j\":[[],\"k\",{}]}";
 
 TEST(json_out_writes) {

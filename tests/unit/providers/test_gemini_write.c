@@ -84,6 +84,12 @@ TEST(events) {
                "\"functionCall\":{\"id\":"
                "\"y\",\"name\":\"g\",\"args\":{}}}",
                "STOP")},
+        {"arguments on several lines", /* each of which would be a line of the event */
+         {CALL(0, "x", "f", "{\\n \\\"a\\\":\\r\\n\\\"\\\\n\\\"\\r}"), FINISH(TOOL_CALLS), DONE},
+         {PART("{\"functionCall\":{\"id\":\"x\",\"name\":\"f\",\"args\":{  \"a\":  \"\\n\" }}}"),
+          LAST("STOP", "")},
+         WHOLE("{\"functionCall\":{\"id\":\"x\",\"name\":\"f\",\"args\":{  \"a\":  \"\\n\" }}}",
+               "STOP")},
         {"arguments that are no object",
          {CALL(0, "x", "f", "{\\\"a\\\":"), FINISH(TOOL_CALLS), DONE},
          {PART("{\"functionCall\":{\"id\":\"x\",\"name\":\"f\",\"args\":{\"arguments\":\"{"

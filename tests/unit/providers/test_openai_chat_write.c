@@ -123,12 +123,12 @@ TEST(a_stream_from_events) {
          1,
          HEAD "{\"role\":\"assistant\",\"content\":null}" TAIL HEAD
               "{},\"logprobs\":null,\"finish_reason\":\"content_filter\"}]}\n\n"},
-        {"logprobs, audio, annotations",
+        {"logprobs, audio, annotations, on several lines",
          false,
          {E(CHAT_EXTRA, .continued = true, .place = CHAT_OF_CHOICE, .name = SPAN_CONST("logprobs"),
-            .text = SPAN_CONST("{\"content\":[]}")),
-          E(CHAT_MEDIA, .name = SPAN_CONST("audio"), .text = SPAN_CONST("{\"data\":\"AA\"}")),
-          E(CHAT_EXTRA, .name = SPAN_CONST("annotations"), .text = SPAN_CONST("[1]")),
+            .text = SPAN_CONST("{\n\"content\":\r[]}")),
+          E(CHAT_MEDIA, .name = SPAN_CONST("audio"), .text = SPAN_CONST("{\"data\":\n\"AA\"}")),
+          E(CHAT_EXTRA, .name = SPAN_CONST("annotations"), .text = SPAN_CONST("[\r\n1]")),
           E(CHAT_EXTRA, .place = CHAT_OF_CHOICE, .name = SPAN_CONST("content_filter_results"),
             .text = SPAN_CONST("{}")),
           E(CHAT_EXTRA, .place = CHAT_OF_TOOL, .tool = 2, .name = SPAN_CONST("extra_content"),
@@ -136,8 +136,8 @@ TEST(a_stream_from_events) {
           E(CHAT_EXTRA, .place = CHAT_OF_ANSWER, .name = SPAN_CONST("provider"),
             .text = SPAN_CONST("\"x\""))},
          6,
-         HEAD "{},\"logprobs\":{\"content\":[]},\"finish_reason\":null}]}\n\n" HEAD
-              "{\"audio\":{\"data\":\"AA\"}}" TAIL HEAD "{\"annotations\":[1]}" TAIL HEAD
+         HEAD "{},\"logprobs\":{ \"content\": []},\"finish_reason\":null}]}\n\n" HEAD
+              "{\"audio\":{\"data\": \"AA\"}}" TAIL HEAD "{\"annotations\":[  1]}" TAIL HEAD
               "{\"tool_calls\":[{\"index\":2,\"extra_content\":{}}]}" TAIL},
         {"usage asked for",
          true,
@@ -156,13 +156,13 @@ TEST(a_stream_from_events) {
          "2},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}\n\ndata: [DONE]\n\n"},
         {"usage in the client's dialect goes on as it is",
          true,
-         {E(CHAT_USAGE,
-            .usage = {.known = true, .raw = SPAN_CONST("{\"prompt_tokens\":1,\"cost\":1.0e-3}")}),
+         {E(CHAT_USAGE, .usage = {.known = true,
+                                  .raw = SPAN_CONST("{\n\"prompt_tokens\":1,\r\"cost\":1.0e-3}")}),
           E(CHAT_DONE)},
          2,
          "data: "
          "{\"id\":\"chatcmpl\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":"
-         "\"as\\\"ked\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"cost\":1.0e-3}}\n\ndata: "
+         "\"as\\\"ked\",\"choices\":[],\"usage\":{ \"prompt_tokens\":1, \"cost\":1.0e-3}}\n\ndata: "
          "[DONE]\n\n"},
         {"usage asked for, none known", true, {E(CHAT_DONE)}, 1, "data: [DONE]\n\n"},
         {"usage not asked for",

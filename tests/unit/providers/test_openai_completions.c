@@ -321,7 +321,7 @@ TEST(events_of_a_chat_as_a_completion) {
         E(CHAT_TOOL_START, .id = SPAN_CONST("t"), .name = SPAN_CONST("f")),
         E(CHAT_TOOL_ARGS, .text = SPAN_CONST("{}")),
         E(CHAT_EXTRA, .place = CHAT_OF_CHOICE, .name = SPAN_CONST("logprobs"),
-          .text = SPAN_CONST("{\"tokens\":[\"a\"]}")),
+          .text = SPAN_CONST("{\n\"tokens\":[\"a\"]}")),
         E(CHAT_EXTRA, .name = SPAN_CONST("annotations"), .text = SPAN_CONST("[1]")),
         E(CHAT_FINISH, .finish = CHAT_FINISH_TOOL_CALLS),
         E(CHAT_USAGE, .usage = {.known = true, .input_tokens = 3, .output_tokens = 2}),
@@ -335,17 +335,18 @@ TEST(events_of_a_chat_as_a_completion) {
     }
     EXPECT_STR(tape_text(&t->relayed),
                OUT(SAYS("a\\n", "null")) OUT(SAYS("no", "null"))
-                   OUT("{\"text\":\"\",\"index\":0,\"logprobs\":{\"tokens\":[\"a\"]},"
+                   OUT("{\"text\":\"\",\"index\":0,\"logprobs\":{ \"tokens\":[\"a\"]},"
                        "\"finish_reason\":null}") OUT(SAYS("", "\"stop\"")) "data: [DONE]\n\n");
     json_out_arena(&body, &t->arena, 0);
     D.write_body(&t->body, &body);
-    EXPECT_STR(tape_text(&body),
-               "{\"id\":\"cmpl\",\"object\":\"text_completion\",\"created\":1700000000,\"model\":"
-               "\"asked\",\"choices\":[{\"text\":\"a\\nno\",\"index\":0,\"logprobs\":{\"tokens\":["
-               "\"a\"]},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,"
-               "\"completion_tokens\":2,\"total_tokens\":5,\"prompt_tokens_details\":{"
-               "\"cached_tokens\":0,\"cache_write_tokens\":0},\"completion_tokens_details\":{"
-               "\"reasoning_tokens\":0}}}");
+    EXPECT_STR(
+        tape_text(&body),
+        "{\"id\":\"cmpl\",\"object\":\"text_completion\",\"created\":1700000000,\"model\":"
+        "\"asked\",\"choices\":[{\"text\":\"a\\nno\",\"index\":0,\"logprobs\":{\n\"tokens\":["
+        "\"a\"]},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,"
+        "\"completion_tokens\":2,\"total_tokens\":5,\"prompt_tokens_details\":{"
+        "\"cached_tokens\":0,\"cache_write_tokens\":0},\"completion_tokens_details\":{"
+        "\"reasoning_tokens\":0}}}");
     tape_free(t);
 }
 

@@ -221,12 +221,13 @@ static void write_all(struct tape *t, const struct chat_event *events, unsigned 
     }
 }
 
-#define ECHO                                                                                       \
-    "\"background\":false,\"instructions\":\"be\",\"max_output_tokens\":50,\"max_tool_calls\":"    \
-    "null,\"metadata\":{\"a\":\"b\"},\"parallel_tool_calls\":false,\"previous_response_id\":null," \
-    "\"prompt_cache_key\":null,\"reasoning\":{\"effort\":\"low\"},\"safety_identifier\":null,"     \
-    "\"store\":false,\"temperature\":0.50,\"text\":{\"format\":{\"type\":\"text\"}},"              \
-    "\"tool_choice\":\"none\",\"tools\":[],\"top_logprobs\":null,\"top_p\":null,\"truncation\":"   \
+#define ECHO                                                                                     \
+    "\"background\":false,\"instructions\":\"be\",\"max_output_tokens\":50,\"max_tool_calls\":"  \
+    "null,\"metadata\":{ \"a\":  \"b\" "                                                         \
+    "},\"parallel_tool_calls\":false,\"previous_response_id\":null,"                             \
+    "\"prompt_cache_key\":null,\"reasoning\":{\"effort\":\"low\"},\"safety_identifier\":null,"   \
+    "\"store\":false,\"temperature\":0.50,\"text\":{\"format\":{\"type\":\"text\"}},"            \
+    "\"tool_choice\":\"none\",\"tools\":[],\"top_logprobs\":null,\"top_p\":null,\"truncation\":" \
     "\"disabled\",\"user\":\"u\",\"service_tier\":\"default\""
 #define OBJECT(status, output, usage)                                                             \
     "\"response\":{\"id\":\"resp_Ab1\",\"object\":\"response\",\"created_at\":7,\"status\":"      \
@@ -243,7 +244,7 @@ static void write_all(struct tape *t, const struct chat_event *events, unsigned 
     "{\"id\":\"msg_Ab1_0\",\"type\":\"message\",\"status\":\"" status "\",\"role\":" \
     "\"assistant\",\"content\":[" content "]}"
 
-/* Byte by byte, as a client gets it. */
+/* Byte by byte, as a client gets it: each event on one line, on however many it asked. */
 TEST(golden) {
     static const char want[] = EVENT(
         "response.created", "0",
@@ -272,11 +273,12 @@ TEST(golden) {
                         "\"cache_write_tokens\":0},\"output_tokens\":5,\"output_tokens_details\":{"
                         "\"reasoning_tokens\":4},\"total_tokens\":14}"));
     static const struct chat_event events[] = {START, TEXT("h\\u00e9"), FINISH(STOP), USAGE};
-    struct tape *t = tape_new(SPAN(
-        "{\"model\":\"asked\",\"input\":\"x\",\"instructions\":\"be\",\"temperature\":0.50,"
-        "\"tools\":null,\"tool_choice\":\"none\",\"max_output_tokens\":50,\"user\":\"u\","
-        "\"parallel_tool_calls\":false,\"metadata\":{\"a\":\"b\"},\"store\":true,\"text\":\"no\","
-        "\"reasoning\":{\"effort\":\"low\"},\"top_p\":\"x\"}"));
+    struct tape *t = tape_new(
+        SPAN("{\"model\":\"asked\",\"input\":\"x\",\"instructions\":\"be\",\"temperature\":0.50,"
+             "\"tools\":null,\"tool_choice\":\"none\",\"max_output_tokens\":50,\"user\":\"u\","
+             "\"parallel_tool_calls\":false,\"metadata\":{\n\"a\":\r\n\"b\"\r},\"store\":true,"
+             "\"text\":\"no\","
+             "\"reasoning\":{\"effort\":\"low\"},\"top_p\":\"x\"}"));
     struct chat_reader reader = {.answer = answer};
     write_all(t, events, 4);
     EXPECT(span_search(json_out_span(&t->written), SPAN("completed")) == t->written.n);
