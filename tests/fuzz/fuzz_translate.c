@@ -81,7 +81,8 @@ static void translate_request(const struct dialect *from, const struct dialect *
 
 /* What the first choice of an answer says, however it is cut into events. */
 struct said {
-    struct json_out text;
+    struct json_out text;    /* and refusals, in order */
+    struct json_out refusal; /* alone */
     unsigned ends, events;
     enum fail error; /* FAIL_NONE: it is whole */
 };
@@ -98,6 +99,7 @@ struct run {
 static void said_init(struct said *said, struct arena *arena) {
     *said = (struct said){0};
     json_out_arena(&said->text, arena, 0);
+    json_out_arena(&said->refusal, arena, 0);
 }
 
 static void said_add(struct said *said, const struct chat_event *event) {
@@ -105,6 +107,8 @@ static void said_add(struct said *said, const struct chat_event *event) {
     said->events++;
     if ((event->kind == CHAT_TEXT || event->kind == CHAT_REFUSAL) && event->choice == 0)
         json_out_raw(&said->text, event->text);
+    if (event->kind == CHAT_REFUSAL && event->choice == 0)
+        json_out_raw(&said->refusal, event->text);
     if (event->kind != CHAT_DONE && event->kind != CHAT_ERROR)
         return;
     said->ends++;
@@ -185,6 +189,12 @@ static void check_body(struct run *r) {
         return; /* nobody is given it */
     r->to->read_body(&reader, json_out_span(&out),
                      (struct chat_sink){.event = on_reread, .owner = &again});
+    /* Its message has one place for texts and one for refusals: which came first cannot be said. */
+    if (r->to == &dialect_openai_chat && r->said.refusal.n && r->said.refusal.n < r->said.text.n) {
+        CHECK(again.ends == 1 && again.text.n == r->said.text.n);
+        CHECK(span_eq(json_out_span(&again.refusal), json_out_span(&r->said.refusal)));
+        return;
+    }
     same_text(r, &again);
 }
 
