@@ -368,6 +368,14 @@ static bool write_results(struct openai_spell *x, const struct chat_message *mes
     return !media || write_media(x, message);
 }
 
+/* A message is demanded, and all that there was may have been left out: a full stop says nothing. */
+static void write_placeholder(struct json_out *out) {
+    json_out_object(out);
+    write_word(out, SPAN("role"), SPAN("user"));
+    write_word(out, SPAN("content"), SPAN("."));
+    json_out_object_end(out);
+}
+
 bool openai_spell_messages(struct openai_spell *x) {
     bool said = true;
     json_out_key(x->out, SPAN("messages"));
@@ -381,6 +389,8 @@ bool openai_spell_messages(struct openai_spell *x) {
         case CHAT_TOOL: said = write_results(x, message); break;
         }
     }
+    if (!x->out->comma)
+        write_placeholder(x->out);
     json_out_array_end(x->out);
     return said;
 }

@@ -348,12 +348,12 @@ int openai_responses_write_turns(const struct chat_prompt *prompt, const struct 
         return -FAIL_UNSUPPORTED;
     json_out_key(out, SPAN("input"));
     json_out_array(out);
-    /* Input is demanded: a conversation of instructions alone has an empty question. */
-    if (!turn)
-        write_user(&x, &(struct chat_message){.role = CHAT_USER});
     for (; turn; turn = turn->next)
         if (!write_turn(&x, turn))
             return -FAIL_UNSUPPORTED;
+    /* Input is demanded: instructions alone, and turns that say nothing, have an empty question. */
+    if (!out->comma)
+        write_user(&x, &(struct chat_message){.role = CHAT_USER});
     json_out_array_end(out);
     return x.failed ? -FAIL_OVERLOAD : 0;
 }

@@ -629,6 +629,7 @@ TEST(turns_become_messages) {
           PART(AUDIO, .media_type = SPAN_CONST("audio/flac"), .data = SPAN_CONST("AA"))},
          "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"(left out)\"}]}",
          "messages[4].content[0]"},
+        {"nothing at all", {.model = "x"}, {{0}}, "{\"role\":\"user\",\"content\":\".\"}", NULL},
         {"a picture in a system text",
          {.model = "x"},
          {MSG(SYSTEM), PART(TEXT, T("a")), PART(IMAGE, .url = SPAN_CONST("https://x/"))},

@@ -412,6 +412,9 @@ TEST(written) {
          "{\"model\":\"o\\\"m\",\"instructions\":\"s\",\"input\":[{\"role\":\"user\",\"content\":[]"
          "}]" END_OF,
          ""},
+        {"turns that say nothing", "\"input\":[{\"role\":\"assistant\",\"content\":\"\"}]", NULL,
+         NULL, false, "{\"model\":\"o\\\"m\",\"input\":[{\"role\":\"user\",\"content\":[]}]" END_OF,
+         ""},
         {"an answer with everything",
          "\"input\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[{\"text\":\"r\"},{"
          "\"text\":"
