@@ -7,6 +7,7 @@
  * Refuses:  what read_request let pass unread and is not of the API's shape. */
 #include <limits.h>
 
+#include "net/http.h"
 #include "providers/anthropic.h"
 
 enum {
@@ -192,7 +193,10 @@ static int read_output_config(struct anthropic_prompting *x, struct span value) 
     while (json_next(&json, &key) == JSON_KEY && anthropic_value(&json, &token, &text)) {
         int rc = 0;
         if (json_is(&key, SPAN("effort")) && token.kind == JSON_STRING) {
-            x->prompt->thinking.effort = chat_plain(&token, x->arena);
+            x->prompt->thinking.effort = token.raw;
+            if (!http_is_token(token.raw))
+                rc = anthropic_refuse(x, SPAN("output_config.effort"),
+                                      "give a word such as \"low\"");
             if (x->prompt->thinking.wanted == CHAT_UNSAID)
                 x->prompt->thinking_name = "output_config.effort";
         } else if (json_is(&key, SPAN("format"))) {

@@ -5,6 +5,7 @@
 #include "providers/gemini.h"
 
 #include "core/limits.h"
+#include "net/http.h"
 #include "providers/chat_body.h"
 
 /* Each level of a schema is read once more than the one around it: this much of them in all, tools
@@ -30,6 +31,14 @@ static struct span dotted(struct gemini_prompt *x, const char *before, struct sp
     return arena_printf(x->arena, "%s.%.*s", before, (int)min_size(name.n, 64), name.p);
 }
 
+/* A JSON schema. `true` is one too, which no API takes. */
+static struct span schema_of(struct gemini_prompt *x, const struct json_token *value,
+                             struct span param) {
+    if (value->kind != JSON_OBJECT)
+        gemini_refuse(x, param, SPAN("Give the schema as an object."));
+    return gemini_text(value);
+}
+
 /* --- tools --- */
 
 static void read_declaration(struct gemini_prompt *x, struct span object) {
@@ -47,7 +56,8 @@ static void read_declaration(struct gemini_prompt *x, struct span object) {
         } else if (gemini_is(&key, SPAN("description")) && value.kind == JSON_STRING) {
             tool->description = value.raw;
         } else if (gemini_is(&key, SPAN("parametersJsonSchema"))) {
-            tool->schema = gemini_text(&value);
+            tool->schema =
+                schema_of(x, &value, SPAN("tools.functionDeclarations.parametersJsonSchema"));
         } else if (gemini_is(&key, SPAN("parameters")) && value.kind == JSON_OBJECT) {
             tool->schema = turned(x, value.raw);
         } else {
@@ -197,7 +207,10 @@ static void read_thinking(struct gemini_prompt *x, struct span config) {
             if (json_is(&value, SPAN("THINKING_LEVEL_UNSPECIFIED")))
                 continue;
             thinking->wanted = CHAT_YES;
-            thinking->effort = lower(x, gemini_plain(x, &value, key.raw));
+            thinking->effort = lower(x, value.raw);
+            if (!http_is_token(value.raw))
+                gemini_refuse(x, SPAN("generationConfig.thinkingConfig.thinkingLevel"),
+                              SPAN("Give `thinkingLevel` as a word such as \"LOW\"."));
         } else if (gemini_is(&key, SPAN("thinkingBudget"))) {
             if (span_eq(value.raw, SPAN("-1"))) {
                 thinking->adaptive = true; /* the model decides */
@@ -255,13 +268,16 @@ static bool is_text_only(struct span modalities) {
     return only;
 }
 
-/* A number in quotes is a number (proto3 JSON); anything else is its receiver's to judge. */
-static struct span unquoted(const struct json_token *value) {
-    struct json_token inner = gemini_token(value->raw);
-    if (value->kind == JSON_STRING && inner.kind == JSON_NUMBER &&
-        json_check(value->raw, NULL, NULL) == 0)
-        return value->raw;
-    return gemini_text(value);
+/* The text of a number, which may stand in quotes (proto3 JSON); empty: it is none. */
+static struct span number_of(const struct json_token *value) {
+    bool quoted = value->kind == JSON_STRING && value->raw.n &&
+                  gemini_token(value->raw).kind == JSON_NUMBER &&
+                  json_check(value->raw, NULL, NULL) == 0;
+    return quoted || value->kind == JSON_NUMBER ? value->raw : SPAN("");
+}
+
+static struct span bool_of(const struct json_token *value) {
+    return value->kind == JSON_TRUE || value->kind == JSON_FALSE ? value->raw : SPAN("");
 }
 
 /* Members that are the same number or word in the canonical request. */
@@ -272,22 +288,30 @@ static bool read_knob(struct gemini_prompt *x, const struct json_token *key,
         struct span name;
         const char *full;
         struct chat_knob *knob;
+        bool boolean; /* or a number */
     } rows[] = {
-        {SPAN("temperature"), "generationConfig.temperature", &prompt->temperature},
-        {SPAN("topP"), "generationConfig.topP", &prompt->top_p},
-        {SPAN("topK"), "generationConfig.topK", &prompt->top_k},
-        {SPAN("seed"), "generationConfig.seed", &prompt->seed},
-        {SPAN("presencePenalty"), "generationConfig.presencePenalty", &prompt->presence_penalty},
-        {SPAN("frequencyPenalty"), "generationConfig.frequencyPenalty", &prompt->frequency_penalty},
-        {SPAN("responseLogprobs"), "generationConfig.responseLogprobs", &prompt->logprobs},
-        {SPAN("logprobs"), "generationConfig.logprobs", &prompt->top_logprobs},
+        {SPAN("temperature"), "generationConfig.temperature", &prompt->temperature, false},
+        {SPAN("topP"), "generationConfig.topP", &prompt->top_p, false},
+        {SPAN("topK"), "generationConfig.topK", &prompt->top_k, false},
+        {SPAN("seed"), "generationConfig.seed", &prompt->seed, false},
+        {SPAN("presencePenalty"), "generationConfig.presencePenalty", &prompt->presence_penalty,
+         false},
+        {SPAN("frequencyPenalty"), "generationConfig.frequencyPenalty", &prompt->frequency_penalty,
+         false},
+        {SPAN("responseLogprobs"), "generationConfig.responseLogprobs", &prompt->logprobs, true},
+        {SPAN("logprobs"), "generationConfig.logprobs", &prompt->top_logprobs, false},
     };
-    for (unsigned i = 0; i < countof(rows); i++)
-        if (gemini_is(key, rows[i].name)) {
-            *rows[i].knob = (struct chat_knob){.value = unquoted(value), .name = rows[i].full};
-            return true;
-        }
-    return false;
+    unsigned i = 0;
+    while (i < countof(rows) && !gemini_is(key, rows[i].name))
+        i++;
+    if (i == countof(rows))
+        return false;
+    struct span given = rows[i].boolean ? bool_of(value) : number_of(value);
+    *rows[i].knob = (struct chat_knob){.value = given, .name = rows[i].full};
+    if (!given.n)
+        gemini_refuse(x, span_str(rows[i].full),
+                      rows[i].boolean ? SPAN("Give true or false.") : SPAN("Give a number."));
+    return true;
 }
 
 static void read_generation_member(struct gemini_prompt *x, const struct json_token *key,
@@ -312,7 +336,7 @@ static void read_generation_member(struct gemini_prompt *x, const struct json_to
         read_schema(x, text, true);
     } else if (gemini_is(key, SPAN("responseJsonSchema")) ||
                json_is(key, SPAN("_responseJsonSchema"))) {
-        read_schema(x, text, false);
+        read_schema(x, schema_of(x, value, SPAN("generationConfig.responseJsonSchema")), false);
     } else if (!gemini_is(key, SPAN("responseModalities")) || !is_text_only(text)) {
         gemini_extra(x, dotted(x, "generationConfig", key->raw), text, false);
     }

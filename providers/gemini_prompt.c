@@ -114,12 +114,13 @@ static void read_call(struct gemini_prompt *x, struct span object, struct span s
     struct gemini_call *call = part ? new_call(x) : NULL;
     if (!call)
         return;
-    if (!gemini_find(object, SPAN("name"), &name)) {
+    if (gemini_find(object, SPAN("name"), &name))
+        part->name = gemini_plain(x, &name, where(x, index, ".functionCall.name"));
+    if (!part->name.n) {
         gemini_refuse(x, where(x, index, ".functionCall.name"),
                       SPAN("A functionCall needs the name of its function."));
         return;
     }
-    part->name = gemini_plain(x, &name, where(x, index, ".functionCall.name"));
     part->input = SPAN("{}");
     if (gemini_find(object, SPAN("args"), &args) && args.kind == JSON_OBJECT)
         part->input = args.raw;

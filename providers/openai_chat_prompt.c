@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "net/http.h"
 /* Where a complaint points: "messages[4294967295].tool_calls[4294967295].function.arguments". */
 #define WHERE_MAX 160
 
@@ -221,9 +222,12 @@ static int read_effort(struct openai_prompt *x, struct span value, struct span w
     if (!value.n)
         return 0;
     int rc = openai_prompt_plain(x, value, where, &thinking->effort);
-    if (rc == 0)
-        thinking->wanted = span_eq(thinking->effort, SPAN("none")) ? CHAT_NO : CHAT_YES;
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (!http_is_token(thinking->effort))
+        return openai_prompt_refuse(x, where, "give a word such as \"low\"");
+    thinking->wanted = span_eq(thinking->effort, SPAN("none")) ? CHAT_NO : CHAT_YES;
+    return 0;
 }
 
 static int read_budget(struct openai_prompt *x, struct span value, struct span where) {

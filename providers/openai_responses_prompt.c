@@ -6,6 +6,7 @@
  * Refuses:  requests that stand on what one provider remembers; members of the wrong kind. */
 #include <limits.h>
 
+#include "net/http.h"
 #include "providers/openai_chat.h"
 #include "providers/openai_responses.h"
 
@@ -217,6 +218,8 @@ static int read_text(struct openai_responses_prompting *x, const struct json_tok
         !openai_responses_members(value->raw, names, countof(names), members))
         return openai_responses_refuse_kind(x, top_names[TEXT], "an object");
     int rc = read_format(x, &members[0]);
+    if (rc == 0 && members[1].kind != JSON_NULL && !openai_responses_string(&members[1]).n)
+        rc = openai_responses_refuse_kind(x, SPAN("text.verbosity"), "a word such as \"low\"");
     if (rc == 0 && members[1].kind == JSON_STRING)
         x->prompt->verbosity = (struct chat_knob){
             .value = span_of(members[1].raw.p - 1, members[1].raw.n + 2), .name = "text.verbosity"};
@@ -234,9 +237,12 @@ static int read_thinking(struct openai_responses_prompting *x, const struct json
     if (value->kind != JSON_OBJECT ||
         !openai_responses_members(value->raw, names, countof(names), members))
         return openai_responses_refuse_kind(x, top_names[REASONING], "an object");
-    int rc = read_word(x, &members[EFFORT], SPAN("reasoning.effort"), &thinking->effort);
+    struct span effort = SPAN("reasoning.effort");
+    int rc = read_word(x, &members[EFFORT], effort, &thinking->effort);
     if (rc < 0)
         return rc;
+    if (thinking->effort.n && !http_is_token(thinking->effort))
+        return openai_responses_refuse_kind(x, effort, "a word such as \"low\"");
     if (thinking->effort.n)
         thinking->wanted = span_eq(thinking->effort, SPAN("none")) ? CHAT_NO : CHAT_YES;
     if (openai_responses_string(&members[SUMMARY]).n ||

@@ -371,6 +371,7 @@ TEST(what_read_request_let_pass_is_refused) {
          "\"cache_control\":1}]}]",
          "messages[0].content[0].cache_control"},
         {M ",\"system\":7", "system"},
+        {M ",\"output_config\":{\"effort\":\"a\\\"b\"}", "output_config.effort"},
         {M ",\"temperature\":\"1\"", "temperature"},
         {M ",\"stop_sequences\":[1]", "stop_sequences"},
         {M ",\"tools\":[1]", "tools[0]"},

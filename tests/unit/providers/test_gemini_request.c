@@ -463,6 +463,44 @@ TEST(bad_parts_are_the_clients_fault) {
     }
 }
 
+TEST(settings_of_the_wrong_kind_are_the_clients_fault) {
+    static const struct {
+        const char *config, *param; /* param NULL: it is well */
+    } rows[] = {
+        {"\"topP\":0.5,\"seed\":\"7\",\"logprobs\":3,\"responseLogprobs\":false", NULL},
+        {"\"temperature\":null", NULL},
+        {"\"topP\":true", "generationConfig.topP"},
+        {"\"topK\":\"many\"", "generationConfig.topK"},
+        {"\"seed\":\"\"", "generationConfig.seed"},
+        {"\"presence_penalty\":[1]", "generationConfig.presencePenalty"},
+        {"\"frequencyPenalty\":{}", "generationConfig.frequencyPenalty"},
+        {"\"responseLogprobs\":1", "generationConfig.responseLogprobs"},
+        {"\"logprobs\":true", "generationConfig.logprobs"},
+        {"\"thinkingConfig\":{\"thinkingLevel\":\"HIGH\"}", NULL},
+        {"\"thinkingConfig\":{\"thinkingLevel\":\"a\\tb\"}",
+         "generationConfig.thinkingConfig.thinkingLevel"},
+        {"\"responseJsonSchema\":true", "generationConfig.responseJsonSchema"},
+        {"\"x\":1},\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"parametersJsonSchema\":"
+         "true}]}],"
+         "\"y\":{",
+         "tools.functionDeclarations.parametersJsonSchema"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bench *b = bench_new();
+        struct chat_losses losses = {.lenient = true};
+        char body[600];
+        int rc;
+        snprintf(body, sizeof body, "{\"contents\":[" U "],\"generationConfig\":{%s}}",
+                 rows[i].config);
+        ROW("%s", rows[i].config);
+        turned(b, span_str(body), "gemini-3-pro", 0, &losses, &rc);
+        EXPECT_EQ(rc, rows[i].param ? -FAIL_BAD_REQUEST : 0);
+        if (rows[i].param)
+            EXPECT_BYTES(b->param.p, b->param.n, rows[i].param);
+        bench_free(b);
+    }
+}
+
 /* Any kind of value in any place: no more than a refusal. */
 TEST(values_of_the_wrong_kind) {
     static const char *const values[] = {"{\"a\":1}", "[1]",  "[{\"a\":1}]", "\"x\"", "3",

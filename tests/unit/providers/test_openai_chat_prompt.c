@@ -492,6 +492,7 @@ TEST(refuses_with_a_sentence_and_the_member) {
         {USER ",\"top_k\":true", "top_k", "a number"},
         {USER ",\"logprobs\":1", "logprobs", "true or false"},
         {USER ",\"reasoning_effort\":3", "reasoning_effort", "a string"},
+        {USER ",\"reasoning_effort\":\"a/b\"", "reasoning_effort", "a word"},
         {USER ",\"thinking\":{\"type\":\"yes\"}", "thinking.type", "\"enabled\""},
         {USER ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":\"9\"}",
          "thinking.budget_tokens", "whole number"},
