@@ -138,12 +138,30 @@ static struct span source_string(struct anthropic_prompting *x, struct span sour
     return chat_plain(&token, x->arena);
 }
 
+static int read_source_text(struct anthropic_prompting *x, const struct block *block,
+                            struct chat_part *part) {
+    static const struct span type_name = SPAN_CONST("media_type"), data_name = SPAN_CONST("data");
+    struct span source = block->values[SOURCE].raw;
+    struct json_token type, data;
+    /* The one that there is may be left out. */
+    if (json_find(source, &type_name, 1, &type) &&
+        (type.kind != JSON_STRING || !json_is(&type, SPAN("text/plain"))))
+        return refuse(x, block, "source.media_type", "a text is \"text/plain\"");
+    part->media_type = SPAN("text/plain");
+    if (!json_find(source, &data_name, 1, &data) || data.kind != JSON_STRING)
+        return refuse(x, block, "source.data", "give the text as a string");
+    part->text = data.raw;
+    /* An empty one says nothing, which is known of texts: as a document it would be looked for. */
+    if (!data.raw.n)
+        part->kind = CHAT_PART_TEXT;
+    return 0;
+}
+
 /* An image or a document: {type base64, media_type, data}, {type url, url}, {type text, data}. What
  * lies elsewhere (a file's id, nested blocks) has no canonical form. */
 static int read_source(struct anthropic_prompting *x, const struct block *block, struct target *to,
                        enum chat_part_kind kind, struct chat_part **made) {
-    struct span source = block->values[SOURCE].raw, type, data_name = SPAN("data");
-    struct json_token data;
+    struct span source = block->values[SOURCE].raw, type;
     struct chat_part *part;
     if (!has(block, SOURCE, JSON_OBJECT))
         return refuse(x, block, "source", "give an object");
@@ -157,17 +175,16 @@ static int read_source(struct anthropic_prompting *x, const struct block *block,
         return anthropic_refuse_memory(x);
     part->name = string_of(block, TITLE);
     if (url) {
-        part->url = source_string(x, source, SPAN("url"));
-        return part->url.n ? 0 : refuse(x, block, "source.url", "give a URL");
+        struct span given = source_string(x, source, SPAN("url"));
+        return given.n && chat_take_url(part, given)
+                   ? 0
+                   : refuse(x, block, "source.url", "give a URL, or \"data:TYPE;base64,DATA\"");
     }
+    if (text)
+        return read_source_text(x, block, part);
     part->media_type = source_string(x, source, SPAN("media_type"));
-    if (text) {
-        if (json_find(source, &data_name, 1, &data))
-            part->text = anthropic_string(&data);
-        return part->text.p ? 0 : refuse(x, block, "source.data", "give the text as a string");
-    }
-    part->data = source_string(x, source, data_name);
-    if (!part->media_type.n)
+    part->data = source_string(x, source, SPAN("data"));
+    if (!chat_is_media_type(part->media_type))
         return refuse(x, block, "source.media_type", "give a type such as \"image/png\"");
     return part->data.n ? 0 : refuse(x, block, "source.data", "give the data in base64");
 }

@@ -71,18 +71,13 @@ static bool is_image(const struct chat_part *part) { return part->kind == CHAT_P
 static struct source source_of(const struct converse_write *w, const struct chat_part *part) {
     const struct media *rows = is_image(part) ? image_rows : document_rows;
     struct source source = {.bytes = part->data};
-    struct span type = part->media_type, data_type, data;
-    if (!source.bytes.n && chat_data_url(part->url, &data_type, &data)) {
-        source.bytes = data;
-        type = data_type;
-    }
     bool s3 = w->spell->quirks & QUIRK_S3_LOCATIONS;
     if (s3 && !source.bytes.n && span_starts(part->url, SPAN("s3://")))
         source.s3 = part->url;
     if (!source.bytes.n && !source.s3.n && part->text.n && !is_image(part))
         source.format = SPAN("txt");
     if (source.bytes.n || source.s3.n)
-        source.format = format_of_type(rows, type);
+        source.format = format_of_type(rows, part->media_type);
     if (source.s3.n && !source.format.n)
         source.format = format_of_name(rows, source.s3);
     return source;

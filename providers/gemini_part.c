@@ -141,25 +141,27 @@ static void read_part_members(struct part *part, struct span object) {
 
 /* Images in the form that OpenAI-shaped answers have them in; audio as a message's `audio`. */
 static void give_media(struct gemini_reading *x, unsigned index, struct span object) {
-    struct json_token type, data;
+    struct json_token given, data;
     struct json_out out;
-    if (!gemini_find(object, SPAN("mimeType"), &type) || type.kind != JSON_STRING ||
-        !gemini_find(object, SPAN("data"), &data) || data.kind != JSON_STRING) {
+    struct span type = SPAN("");
+    if (gemini_find(object, SPAN("mimeType"), &given) && given.kind == JSON_STRING)
+        type = chat_plain(&given, x->reader->arena);
+    if (!chat_is_media_type(type) || !gemini_find(object, SPAN("data"), &data) ||
+        data.kind != JSON_STRING) {
         gemini_give(x, &(struct chat_event){.kind = CHAT_OTHER, .choice = index});
         return;
     }
-    bool audio = span_starts(type.raw, SPAN("audio/"));
-    json_out_arena(&out, x->reader->arena, data.raw.n + type.raw.n + 80);
+    bool audio = span_starts(type, SPAN("audio/"));
+    json_out_arena(&out, x->reader->arena, data.raw.n + type.n + 80);
     if (audio) {
         json_out_raw(&out, SPAN("{\"data\":\""));
         json_out_raw(&out, data.raw);
         json_out_raw(&out, SPAN("\"}"));
     } else {
-        json_out_raw(&out, SPAN("[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"));
-        json_out_raw(&out, type.raw);
-        json_out_raw(&out, SPAN(";base64,"));
-        json_out_raw(&out, data.raw);
-        json_out_raw(&out, SPAN("\"}}]"));
+        struct chat_part image = {.media_type = type, .data = data.raw};
+        json_out_raw(&out, SPAN("[{\"type\":\"image_url\",\"image_url\":{"));
+        chat_write_data_url(&out, SPAN("url"), &image);
+        json_out_raw(&out, SPAN("}}]"));
     }
     if (out.full)
         x->failed = FAIL_OVERLOAD;

@@ -251,39 +251,55 @@ static struct span standard_base64(struct gemini_prompt *x, struct span data) {
     return span_of(text, data.n + pad);
 }
 
-/* `list`: of a tool's result; NULL: the turn's own. */
-static void read_media(struct gemini_prompt *x, struct chat_part **list, enum chat_role role,
-                       struct span object, bool by_url, unsigned index) {
+/* What an inlineData or a fileData says, as a part of any kind; refuses what names no type or no data. */
+static void read_blob(struct gemini_prompt *x, struct span object, bool by_url, struct span place,
+                      struct chat_part *blob) {
     struct json_token token;
-    struct span type = SPAN(""), body = SPAN(""), name = SPAN("");
-    struct span place = where(x, index, by_url ? ".fileData" : ".inlineData");
+    struct span body = SPAN("");
+    *blob = (struct chat_part){.kind = CHAT_PART_DOCUMENT};
     if (gemini_find(object, SPAN("mimeType"), &token))
-        type = gemini_plain(x, &token, place);
+        blob->media_type = gemini_plain(x, &token, place);
     if (gemini_find(object, by_url ? SPAN("fileUri") : SPAN("data"), &token))
         body = gemini_plain(x, &token, place);
-    if (gemini_find(object, SPAN("displayName"), &token))
-        name = gemini_plain(x, &token, place);
-    if (x->rc < 0)
-        return;
-    if (!body.n || (!by_url && !type.n)) {
+    if (gemini_find(object, SPAN("displayName"), &token) && token.kind == JSON_STRING)
+        blob->name = token.raw;
+    if (!body.n || (!by_url && !blob->media_type.n))
         gemini_refuse(x, place,
                       by_url ? SPAN("A fileData needs a fileUri.")
                              : SPAN("An inlineData needs a mimeType and data."));
+    if (blob->media_type.n && !chat_is_media_type(blob->media_type))
+        gemini_refuse(x, arena_printf(x->arena, "%.*s.mimeType", (int)place.n, place.p),
+                      SPAN("Give `mimeType` as a type such as \"image/png\"."));
+    if (!by_url)
+        blob->data = standard_base64(x, body);
+    else if (!chat_take_url(blob, body))
+        gemini_refuse(x, arena_printf(x->arena, "%.*s.fileUri", (int)place.n, place.p),
+                      SPAN("Give `fileUri` as a URL, or as \"data:TYPE;base64,DATA\"."));
+}
+
+/* `list`: of a tool's result; NULL: the turn's own. */
+static void read_media(struct gemini_prompt *x, struct chat_part **list, enum chat_role role,
+                       struct span object, bool by_url, unsigned index) {
+    struct span place = where(x, index, by_url ? ".fileData" : ".inlineData");
+    struct chat_part blob;
+    read_blob(x, object, by_url, place, &blob);
+    if (x->rc < 0)
         return;
-    }
-    if (span_starts(type, SPAN("video/")) || (by_url && is_googles(body))) {
+    if (span_starts(blob.media_type, SPAN("video/")) || is_googles(blob.url)) {
         gemini_extra(x, place, object, false);
         return;
     }
-    enum chat_part_kind kind = media_kind(type, body);
-    struct chat_part *part = list ? chat_add_part(list, x->arena, kind) : part_of(x, role, kind);
+    blob.kind = media_kind(blob.media_type, blob.url);
+    struct chat_part *part =
+        list ? chat_add_part(list, x->arena, blob.kind) : part_of(x, role, blob.kind);
     if (!part) {
         gemini_no_memory(x);
         return;
     }
-    part->media_type = type;
-    part->name = name;
-    *(by_url ? &part->url : &part->data) = by_url ? body : standard_base64(x, body);
+    part->media_type = blob.media_type;
+    part->name = blob.name;
+    part->data = blob.data;
+    part->url = blob.url;
 }
 
 /* --- parts --- */

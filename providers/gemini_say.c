@@ -158,10 +158,30 @@ void gemini_say_text(struct span text, bool thought, struct span signature, stru
     json_out_object_end(out);
 }
 
+/* Room for what stands before the data in a data: URL. */
+#define URL_HEAD_MAX 256
+
+/* The image in a data: URL, as written in JSON: its data, raw, and its type, in `room`. The type is
+ * decoded, for "image\/png" is one too; the data, which is large, need not be. */
+static bool image_of(struct span raw, char *room, struct span *type, struct span *data) {
+    size_t comma = span_find(raw, ',', 0);
+    if (comma == raw.n || comma >= URL_HEAD_MAX)
+        return false;
+    long n = json_decode(span_of(raw.p, comma), false, room, URL_HEAD_MAX - 1);
+    if (n < 0)
+        return false;
+    room[n] = ',';
+    if (!chat_data_url(span_of(room, (size_t)n + 1), type, data))
+        return false;
+    *data = span_from(raw, comma + 1);
+    return data->n > 0;
+}
+
 unsigned gemini_say_images(const struct chat_event *event, struct json_out *out) {
     struct json json;
     struct json_token image, holder, url;
     struct span type, data;
+    char room[URL_HEAD_MAX];
     unsigned count = 0;
     if (!span_eq(event->name, SPAN("images")) || !event->text.n || event->text.p[0] != '[')
         return 0;
@@ -169,7 +189,7 @@ unsigned gemini_say_images(const struct chat_event *event, struct json_out *out)
     while (gemini_item(&json, &image)) {
         if (!gemini_find(image.raw, SPAN("imageUrl"), &holder) ||
             !gemini_find(holder.raw, SPAN("url"), &url) || url.kind != JSON_STRING ||
-            !chat_data_url(url.raw, &type, &data))
+            !image_of(url.raw, room, &type, &data))
             continue;
         count++;
         json_out_object(out);

@@ -10,6 +10,8 @@
  * Refuses:  files that are stored at a provider, and parts that their role cannot say. */
 #include "providers/openai_chat_prompt.h"
 
+#include "net/http.h"
+
 /* --- shared with the turns --- */
 
 /* What answers carry beside the answer: clients send whole messages back. */
@@ -135,13 +137,13 @@ static int read_part_members(struct openai_turn *t, struct json *json, unsigned 
 /* A URL that may be the data itself. */
 static int take_url(struct openai_turn *t, struct span value, struct span where,
                     struct chat_part *part) {
-    int rc = openai_prompt_plain(t->x, value, where, &part->url);
-    if (rc < 0 || !span_starts_nocase(part->url, SPAN("data:")))
+    struct span url;
+    int rc = openai_prompt_plain(t->x, value, where, &url);
+    if (rc < 0)
         return rc;
-    if (!chat_data_url(part->url, &part->media_type, &part->data) || !part->data.n)
-        return openai_prompt_refuse(t->x, where, "give a data URL as \"data:TYPE;base64,DATA\"");
-    part->url = SPAN("");
-    return 0;
+    return chat_take_url(part, url)
+               ? 0
+               : openai_prompt_refuse(t->x, where, "give a data URL as \"data:TYPE;base64,DATA\"");
 }
 
 static int read_image(struct openai_turn *t, const struct span *values, unsigned index,
@@ -160,19 +162,18 @@ static int read_image(struct openai_turn *t, const struct span *values, unsigned
 
 static int read_audio(struct openai_turn *t, const struct span *values, unsigned index,
                       struct chat_part *part) {
-    struct span format = SPAN("");
+    struct span format, where = openai_turn_at_element(t, "content", index, ".input_audio.format");
     part->kind = CHAT_PART_AUDIO;
     int rc = openai_prompt_plain(t->x, values[P_DATA],
                                  openai_turn_at_element(t, "content", index, ".input_audio.data"),
                                  &part->data);
     if (rc == 0)
-        rc = openai_prompt_plain(t->x, values[P_FORMAT],
-                                 openai_turn_at_element(t, "content", index, ".input_audio.format"),
-                                 &format);
+        rc = openai_prompt_plain(t->x, values[P_FORMAT], where, &format);
     if (rc < 0)
         return rc;
-    part->media_type =
-        arena_printf(t->x->arena, "audio/%.*s", (int)min_size(format.n, 64), format.p);
+    if (!http_is_token(format))
+        return openai_prompt_refuse(t->x, where, "give a format such as \"wav\" or \"mp3\"");
+    part->media_type = arena_printf(t->x->arena, "audio/%.*s", (int)format.n, format.p);
     return part->media_type.p ? 0 : openai_prompt_memory(t->x);
 }
 

@@ -11,6 +11,7 @@
  * Refuses:  items that only their maker can read: references, file ids, compacted conversations. */
 #include <limits.h>
 
+#include "net/http.h"
 #include "providers/openai_chat.h"
 #include "providers/openai_responses.h"
 
@@ -96,8 +97,8 @@ static int read_image(struct openai_responses_prompting *x, struct chat_part *pa
     struct span url = chat_plain(&members[IMAGE_URL], x->arena);
     if (members[IMAGE_URL].kind != JSON_STRING || !url.n)
         return refuse_at(x, at, "give `image_url` as a string: a URL, or a data: URL.");
-    if (!chat_data_url(url, &part->media_type, &part->data))
-        part->url = url;
+    if (!chat_take_url(part, url))
+        return refuse_at(x, at, "give a data: URL in `image_url` as \"data:TYPE;base64,DATA\".");
     part->detail = openai_responses_string(&members[DETAIL]);
     return 0;
 }
@@ -111,12 +112,12 @@ static int read_file(struct openai_responses_prompting *x, struct chat_part *par
     if (members[FILENAME].kind == JSON_STRING)
         part->name = chat_plain(&members[FILENAME], x->arena);
     if (members[FILE_URL].kind == JSON_STRING && members[FILE_URL].raw.n) {
-        part->url = chat_plain(&members[FILE_URL], x->arena);
-        return part->url.n ? 0 : refuse_at(x, at, "`file_url` is not a URL.");
+        struct span url = chat_plain(&members[FILE_URL], x->arena);
+        return url.n && chat_take_url(part, url) ? 0 : refuse_at(x, at, "`file_url` is not a URL.");
     }
     struct span data = chat_plain(&members[FILE_DATA], x->arena);
     if (members[FILE_DATA].kind != JSON_STRING ||
-        !chat_data_url(data, &part->media_type, &part->data))
+        !chat_data_url(data, &part->media_type, &part->data) || !part->data.n)
         return refuse_at(x, at,
                          "give the file as `file_data`, a data: URL with base64, or as "
                          "`file_url`.");
@@ -133,6 +134,8 @@ static int read_audio(struct openai_responses_prompting *x, struct chat_part *pa
         return refuse_at(x, at, "give `input_audio` with `data` and `format`.");
     part->data = chat_plain(&audio[0], x->arena);
     struct span format = chat_plain(&audio[1], x->arena);
+    if (!http_is_token(format))
+        return refuse_at(x, at, "give `input_audio.format` as \"wav\" or \"mp3\".");
     part->media_type = arena_printf(x->arena, "audio/%.*s", (int)format.n, format.p);
     return part->data.n ? 0 : refuse_at(x, at, "`input_audio.data` is not base64.");
 }

@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "core/base.h"
+#include "net/http.h"
 
 static const struct model_facts model_table[] = {
 #define MODEL(glob, max_tokens, bits) \
@@ -182,21 +183,54 @@ struct span chat_plain(const struct json_token *token, struct arena *arena) {
     return span_of(text, (size_t)n);
 }
 
+/* --- media types --- */
+
+/* "image/png", without parameters. */
+static bool is_plain_type(struct span text) {
+    size_t slash = span_find(text, '/', 0);
+    return http_is_token(span_of(text.p, slash)) && http_is_token(span_from(text, slash + 1));
+}
+
+bool chat_is_media_type(struct span text) {
+    struct span rest = text;
+    if (!is_plain_type(span_trim(span_cut(&rest, ';'))))
+        return false;
+    /* Quoted values are refused: chat_plain leaves no quotes, and in a data: URL they could hold a comma. */
+    while (rest.p) {
+        struct span parameter = span_trim(span_cut(&rest, ';'));
+        size_t equals = span_find(parameter, '=', 0);
+        if (!http_is_token(span_of(parameter.p, equals)) ||
+            !http_is_token(span_from(parameter, equals + 1)))
+            return false;
+    }
+    return true;
+}
+
 bool chat_data_url(struct span url, struct span *media_type, struct span *data) {
-    struct span marker = SPAN(";base64,");
+    static const struct span marker = SPAN_CONST(";base64");
     if (!span_starts_nocase(url, SPAN("data:")))
         return false;
     struct span rest = span_from(url, sizeof "data:" - 1);
-    size_t at = span_search(rest, marker);
-    if (at >= rest.n)
+    /* The data begins at the first comma: "data:text/plain,a;base64,b" is no base64. */
+    struct span head = span_of(rest.p, span_find(rest, ',', 0));
+    if (head.n == rest.n || head.n < marker.n ||
+        !span_eq_nocase(span_from(head, head.n - marker.n), marker))
         return false;
-    *media_type = span_of(rest.p, at);
     /* Parameters between type and base64 (";charset=...") are no part of the type. */
-    const char *parameter = at ? memchr(rest.p, ';', at) : NULL;
-    if (parameter)
-        media_type->n = (size_t)(parameter - rest.p);
-    *data = span_from(rest, at + marker.n);
-    return media_type->n > 0;
+    struct span type = span_of(head.p, span_find(head, ';', 0));
+    if (!is_plain_type(type))
+        return false;
+    *media_type = type;
+    *data = span_from(rest, head.n + 1);
+    return true;
+}
+
+bool chat_take_url(struct chat_part *part, struct span url) {
+    if (!span_starts_nocase(url, SPAN("data:"))) {
+        part->url = url;
+        return true;
+    }
+    return chat_data_url(url, &part->media_type, &part->data) && part->data.n > 0;
 }
 
 struct span chat_trim_end(struct span raw) {
@@ -284,8 +318,12 @@ void chat_write_data_url(struct json_out *out, struct span key, const struct cha
     json_out_key(out, key);
     json_out_string_begin(out);
     json_out_string_part(out, SPAN("data:"), true);
-    json_out_string_part(out, part->media_type, true);
-    json_out_string_part(out, SPAN(";base64,"), true);
+    /* "text/plain; charset=utf-8": a URL has no blanks. */
+    for (struct span rest = part->media_type; rest.p;) {
+        json_out_string_part(out, span_trim(span_cut(&rest, ';')), true);
+        json_out_string_part(out, SPAN(";"), true);
+    }
+    json_out_string_part(out, SPAN("base64,"), true);
     json_out_string_part(out, part->data, true);
     json_out_string_end(out);
 }

@@ -44,8 +44,8 @@ struct chat_part {
     struct chat_part *last; /* of the list, in its first part: for chat_add_part alone */
     enum chat_part_kind kind;
     struct span text;
-    struct span media_type, data, url;
-    struct span name;      /* tool call: the function's; document: file name, may be empty */
+    struct span media_type, data, url; /* the url is never a data: URL (chat_take_url) */
+    struct span name;      /* tool call: the function's; document: file name, raw, may be empty */
     struct span id;        /* tool call and its result */
     struct span input;     /* tool call: JSON text of an object; "{}" when the client gave none */
     struct span detail;    /* image: "low" "high" "auto", or empty */
@@ -247,8 +247,15 @@ bool chat_add_extra(struct chat_prompt *, struct arena *, struct span name, stru
 /* A token's text without escapes, in place or in the arena. {NULL,0}: it would still need escapes
  * (holds quotes, backslashes or control characters) or memory is used up. */
 struct span chat_plain(const struct json_token *, struct arena *);
-/* "data:image/png;base64,AAAA" (RFC 2397, base64 only) cut into its parts; false: not such a URL. */
+/* Is it TYPE/SUBTYPE, perhaps with parameters ("audio/pcm;rate=16000"), all of them tokens (RFC 2045
+ * 5.1)? Each reader asks this of what a client or a provider calls a media type. */
+bool chat_is_media_type(struct span);
+/* "data:image/png;base64,AAAA" (RFC 2397, base64 only) cut into its parts, which point into it, the
+ * type without parameters; false, with nothing set: not such a URL. The data may be empty. */
 bool chat_data_url(struct span url, struct span *media_type, struct span *data);
+/* Gives a part the URL that a client named, which must outlive it: as `url`, or of a data: URL as
+ * `media_type` and `data`. False: a data: URL that is none of base64, or empty; the part then says nothing. */
+bool chat_take_url(struct chat_part *, struct span url);
 /* Raw text without the white space at its end, as it may be written: " ", \n, \t, \r, \f, or in hex. */
 struct span chat_trim_end(struct span raw);
 /* Is the raw text blank (empty, or white space only, escaped or not)? Some APIs refuse such. */

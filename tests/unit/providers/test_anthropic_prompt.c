@@ -96,6 +96,11 @@ TEST(bodies_come_out_as_they_went_in) {
          "\"media_type\":\"text/plain\",\"data\":\"a\\nb\"}},{\"type\":\"document\",\"source\":{"
          "\"type\":\"url\",\"url\":\"https://x\"}}]}]",
          NULL, OLD, 0},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+         "\"url\",\"url\":\"data:image/gif;base64,R0lG\"}}]}]",
+         "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+         "\"base64\",\"media_type\":\"image/gif\",\"data\":\"R0lG\"}}]}]",
+         OLD, 0},
         /* tools, thinking, results with parts */
         {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},{"
          "\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"h\\\"m\","
@@ -361,6 +366,24 @@ TEST(what_read_request_let_pass_is_refused) {
          "messages[0].content[0].source.media_type"},
         {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
          "\"url\",\"url\":\"a\\\"b\"}}]}]",
+         "messages[0].content[0].source.url"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+         "\"base64\",\"media_type\":\";base64,g\",\"data\":\"A\"}}]}]",
+         "messages[0].content[0].source.media_type"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+         "\"type\":"
+         "\"base64\",\"media_type\":\"pdf\",\"data\":\"A\"}}]}]",
+         "messages[0].content[0].source.media_type"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+         "\"type\":"
+         "\"text\",\"media_type\":\"text/html\",\"data\":\"A\"}}]}]",
+         "messages[0].content[0].source.media_type"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+         "\"type\":"
+         "\"text\",\"media_type\":\"text/plain\",\"data\":1}}]}]",
+         "messages[0].content[0].source.data"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+         "\"url\",\"url\":\"data:image/png,A\"}}]}]",
          "messages[0].content[0].source.url"},
         {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\"}]}]",
          "messages[0].content[0].tool_use_id"},

@@ -411,8 +411,6 @@ TEST(images_and_documents) {
                 "{\"image\":{\"format\":\"jpeg\",\"source\":{\"bytes\":\"B\"}}},"
                 "{\"image\":{\"format\":\"webp\",\"source\":{\"bytes\":\"C\"}}}")),
          NULL},
-        {"data URL", CLAUDE, "user\nurl data:image/gif;base64,R0lG",
-         BODY(U("{\"image\":{\"format\":\"gif\",\"source\":{\"bytes\":\"R0lG\"}}}")), NULL},
         {"S3", NOVA, "user\nurl s3://bkt/k.d/x.JPG",
          "{" MESSAGES(U("{\"image\":{\"format\":\"jpeg\",\"source\":{\"s3Location\":{\"uri\":"
                         "\"s3://bkt/k.d/x.JPG\"}}}}")) LIMIT(5120) "}",
@@ -428,6 +426,10 @@ TEST(images_and_documents) {
         {"in the assistant's turn", CLAUDE, "user a\nassistant b\nimage image/png|AA\nuser c",
          BODY(U(T("a")) "," A(T("b")) "," U(T("c"))), "messages[1].content[1] "},
         {"sound", CLAUDE, "user a\naudio AAAA", BODY(U(T("a"))), "messages[0].content[1] "},
+        {"markdown", CLAUDE, "user\ndoc text/markdown||IyBB",
+         BODY(U("{\"document\":{\"format\":\"md\",\"name\":\"document\",\"source\":{\"bytes\":"
+                "\"IyBB\"}}}," T("."))),
+         NULL},
         {"pdf", CLAUDE, "user a\ndoc application/pdf|My report (v1) [x].pdf|JVBERi0=",
          BODY(U(T("a") ",{\"document\":{\"format\":\"pdf\",\"name\":\"My report (v1) [x]-pdf\","
                        "\"source\":{\"bytes\":\"JVBERi0=\"}}}")),
@@ -450,10 +452,6 @@ TEST(images_and_documents) {
         {"plain text", CLAUDE, "user\nplain notes|a\\n\\u00e9",
          BODY(U("{\"document\":{\"format\":\"txt\",\"name\":\"notes\",\"source\":{\"bytes\":"
                 "\"YQrDqQ==\"}}}," T("."))),
-         NULL},
-        {"data URL of a document", CLAUDE, "user\ndocurl data:text/markdown;base64,IyBB",
-         BODY(U("{\"document\":{\"format\":\"md\",\"name\":\"document\",\"source\":{\"bytes\":"
-                "\"IyBB\"}}}," T("."))),
          NULL},
         {"S3 document", NOVA, "user\ndocurl s3://bkt/k.markdown",
          "{" MESSAGES(U("{\"document\":{\"format\":\"md\",\"name\":\"document\",\"source\":{"

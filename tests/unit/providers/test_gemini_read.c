@@ -86,6 +86,12 @@ TEST(streams) {
          "start(,) media0(images=[{\"type\":\"image_url\",\"image_url\":{\"url\":"
          "\"data:image/png;base64,AAAA\"}}]) finish0(stop) done",
          "AA"},
+        {"a type with an escape, and no type at all",
+         {P("{\"inlineData\":{\"mimeType\":\"image\\/png\",\"data\":\"AA\\/A\"}}"),
+          P("{\"inlineData\":{\"mimeType\":\";base64,g\",\"data\":\"AAAA\"}}"), F("STOP")},
+         "start(,) media0(images=[{\"type\":\"image_url\",\"image_url\":{\"url\":"
+         "\"data:image/png;base64,AA\\/A\"}}]) other finish0(stop) done",
+         "AAA"},
         {"code",
          {P("{\"executableCode\":{\"code\":\"1\"}}"), T("a"), F("STOP")},
          "start(,) other text0(a) finish0(stop) done",

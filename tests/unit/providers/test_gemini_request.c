@@ -231,6 +231,15 @@ TEST(there_and_back) {
          "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\","
          "\"data\":\"/9j+4AA=\"}}]}]}",
          0},
+        /* A type's parameters stay; a data: URL is the data. */
+        {"gemini-2.5-pro",
+         "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":"
+         "\"audio/pcm;rate=16000\",\"data\":\"AAAA\"}},{\"fileData\":{\"fileUri\":"
+         "\"data:image/gif;base64,R0lG\"}}]}]}",
+         "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":"
+         "\"audio/pcm;rate=16000\",\"data\":\"AAAA\"}},{\"inlineData\":{\"mimeType\":"
+         "\"image/gif\",\"data\":\"R0lG\"}}]}]}",
+         0},
         /* Calls without ids get the same ones as their results, in the order of the calls. */
         {"gemini-3-pro-preview",
          "{\"contents\":[" U
@@ -444,6 +453,16 @@ TEST(bad_parts_are_the_clients_fault) {
         {"{\"parts\":[3]}", "contents[0].parts[0]"},
         {"{\"parts\":[{\"inlineData\":{\"data\":\"A\"}}]}", "contents[0].parts[0].inlineData"},
         {"{\"parts\":[{\"fileData\":{}}]}", "contents[0].parts[0].fileData"},
+        {"{\"parts\":[{\"inlineData\":{\"mimeType\":\";base64,g\",\"data\":\"AA__\"}}]}",
+         "contents[0].parts[0].inlineData.mimeType"},
+        {"{\"parts\":[{\"inlineData\":{\"mimeType\":\"video/\",\"data\":\"AA\"}}]}",
+         "contents[0].parts[0].inlineData.mimeType"},
+        {"{\"parts\":[{\"fileData\":{\"mimeType\":\"png\",\"fileUri\":\"https://x/y\"}}]}",
+         "contents[0].parts[0].fileData.mimeType"},
+        {"{\"parts\":[{\"fileData\":{\"fileUri\":\"data:image/png,AA\"}}]}",
+         "contents[0].parts[0].fileData.fileUri"},
+        {"{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"\"}}]}",
+         "contents[0].parts[0].functionCall.name"},
         {"{\"role\":\"model\",\"parts\":[{\"functionCall\":{}}]}",
          "contents[0].parts[0].functionCall.name"},
         {"{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"a\\\"b\"}}]}",

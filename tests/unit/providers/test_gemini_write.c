@@ -104,15 +104,21 @@ TEST(events) {
         {"images",
          {{.kind = CHAT_MEDIA,
            .name = SPAN_CONST("images"),
-           .text =
-               SPAN_CONST("[{\"image_url\":{\"url\":\"data:image/png;base64,AA\"}},{\"x\":1}]")},
+           .text = SPAN_CONST("[{\"image_url\":{\"url\":\"data:image/png;base64,AA\"}},{\"x\":1},"
+                              "{\"image_url\":{\"url\":\"data:image\\/gif;base64,A\\/A\"}},"
+                              "{\"image_url\":{\"url\":\"data:;base64,g;base64,AA\"}},"
+                              "{\"image_url\":{\"url\":\"data:image/png;base64,\"}}]")},
           {.kind = CHAT_MEDIA,
            .name = SPAN_CONST("audio"),
            .text = SPAN_CONST("{\"data\":\"AA\"}")},
           FINISH(STOP),
           DONE},
-         {PART("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA\"}}"), LAST("STOP", "")},
-         WHOLE("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA\"}}", "STOP")},
+         {PART("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA\"}},{\"inlineData\":{"
+               "\"mimeType\":\"image/gif\",\"data\":\"A\\/A\"}}"),
+          LAST("STOP", "")},
+         WHOLE("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA\"}},{\"inlineData\":{"
+               "\"mimeType\":\"image/gif\",\"data\":\"A\\/A\"}}",
+               "STOP")},
         {"filtered, empty",
          {FINISH(CONTENT_FILTER), DONE},
          {LAST("SAFETY", "")},

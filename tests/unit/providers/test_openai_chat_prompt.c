@@ -441,6 +441,15 @@ TEST(refuses_with_a_sentence_and_the_member) {
         {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{"
          "\"data\":\"AA\"}}]}]",
          "messages[0].content[0].input_audio.format", "a string"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{"
+         "\"data\":\"AA\",\"format\":\"wav;base64,\"}}]}]",
+         "messages[0].content[0].input_audio.format", "such as"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{"
+         "\"url\":\"data:;base64,g;base64,AA\"}}]}]",
+         "messages[0].content[0].image_url.url", "base64"},
+        {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":"
+         "\"data:pdf;base64,AA\"}}]}]",
+         "messages[0].content[0].file.file_data", "base64"},
         {"\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":"
          "\"file-1\"}}]}]",
          "messages[0].content[0].file.file_id", "stored at one provider"},
