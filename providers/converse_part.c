@@ -170,14 +170,17 @@ static bool is_numbered(struct span name) {
  * they are numbered, whether or not a name came twice, so that a conversation which grows keeps the
  * names of its beginning, by which the provider's prompt cache finds it again. */
 static bool write_name(struct converse_write *w, struct span raw) {
-    char name[NAME_BYTES_MAX];
+    char name[NAME_BYTES_MAX], *text = arena_alloc(w->arena, raw.n + 1);
     size_t n = 0;
-    for (size_t i = 0; i < raw.n && n < NAME_BYTES_CUT; i++) {
+    long text_n = text ? json_decode(raw, true, text, raw.n) : 0;
+    if (!text)
+        return converse_full(w);
+    for (long i = 0; i < text_n && n < NAME_BYTES_CUT; i++) {
         bool gap = n > 0 && (name[n - 1] == ' ' || name[n - 1] == '-');
-        if (is_name_char(raw.p[i]))
-            name[n++] = raw.p[i];
+        if (is_name_char(text[i]))
+            name[n++] = text[i];
         else if (!gap && n > 0)
-            name[n++] = raw.p[i] == ' ' ? ' ' : '-';
+            name[n++] = text[i] == ' ' ? ' ' : '-';
     }
     while (n > 0 && (name[n - 1] == ' ' || name[n - 1] == '-'))
         n--;

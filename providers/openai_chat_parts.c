@@ -202,12 +202,13 @@ static int read_file(struct openai_turn *t, const struct span *values, unsigned 
             t->x, openai_turn_at_element(t, "content", index, ".file.file_id"),
             "the file is stored at one provider and this request goes to others; send it as "
             "`file_data`");
+    struct json_token name;
     if (values[P_FILE_NAME].n) {
-        int rc = openai_prompt_plain(t->x, values[P_FILE_NAME],
-                                     openai_turn_at_element(t, "content", index, ".file.filename"),
-                                     &part->name);
-        if (rc < 0)
-            return rc;
+        if (!openai_string(values[P_FILE_NAME], &name) || !name.raw.n)
+            return openai_prompt_refuse(
+                t->x, openai_turn_at_element(t, "content", index, ".file.filename"),
+                "give a string that is not empty");
+        part->name = name.raw;
     }
     int rc = take_url(t, values[P_FILE_DATA],
                       openai_turn_at_element(t, "content", index, ".file.file_data"), part);

@@ -109,8 +109,7 @@ static int read_file(struct openai_responses_prompting *x, struct chat_part *par
         return refuse_at(x, at,
                          "`file_id` is known to the provider that keeps the file only; give "
                          "`file_data` as a data: URL, or `file_url`.");
-    if (members[FILENAME].kind == JSON_STRING)
-        part->name = chat_plain(&members[FILENAME], x->arena);
+    part->name = openai_responses_string(&members[FILENAME]);
     if (members[FILE_URL].kind == JSON_STRING && members[FILE_URL].raw.n) {
         struct span url = chat_plain(&members[FILE_URL], x->arena);
         return url.n && chat_take_url(part, url) ? 0 : refuse_at(x, at, "`file_url` is not a URL.");

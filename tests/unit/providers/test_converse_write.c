@@ -443,6 +443,10 @@ TEST(images_and_documents) {
                 "{\"document\":{\"format\":\"csv\",\"name\":\"document-3\",\"source\":{\"bytes\":"
                 "\"QQ==\"}}}," T("."))),
          NULL},
+        {"names are decoded first", CLAUDE, "user\ndoc text/csv|caf\\u00e9 \\\"x\\\".csv|QQ==",
+         BODY(U("{\"document\":{\"format\":\"csv\",\"name\":\"caf-x-csv\",\"source\":{\"bytes\":"
+                "\"QQ==\"}}}," T("."))),
+         NULL},
         {"no two names are alike", CLAUDE, "user\ndoc text/html|a-2|QQ==\ndoc text/html|a|QQ==",
          BODY(U("{\"document\":{\"format\":\"html\",\"name\":\"a-2-1\",\"source\":{\"bytes\":"
                 "\"QQ==\"}}},"

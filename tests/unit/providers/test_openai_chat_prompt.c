@@ -212,10 +212,11 @@ TEST(messages_become_turns) {
         {"{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\","
          "\"file_data\":\"data:application/pdf;base64,JVBE\"}},{\"type\":\"file\",\"file\":{"
          "\"file_data\":\"JVBE\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"JVBE\","
-         "\"filename\":\"b.csv\",\"file_id\":null}},{\"type\":\"file\",\"file\":{\"file_data\":"
+         "\"filename\":\"\\\"b\\\".csv\",\"file_id\":null}},{\"type\":\"file\",\"file\":{\"file_"
+         "data\":"
          "\"https://h/c.pdf\"}}]}",
          "user0{document( type=application/pdf data=JVBE name=a.pdf) document( "
-         "type=application/pdf data=JVBE) document( type=text/csv data=JVBE name=b.csv) "
+         "type=application/pdf data=JVBE) document( type=text/csv data=JVBE name=\\\"b\\\".csv) "
          "document( url=https://h/c.pdf)}"},
         /* cache marks */
         {"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\",\"cache_control\":{"

@@ -64,10 +64,11 @@ TEST(turns) {
               "\"low\"},{\"type\":\"input_image\",\"image_url\":\"https:\\/\\/x/"
               "y\",\"file_id\":null}"),
          "user@0[image(image/png,AAAA,low) image(,https://x/y)]"},
-        {PART("{\"type\":\"input_file\",\"filename\":\"a.pdf\",\"file_data\":"
+        {PART("{\"type\":\"input_file\",\"filename\":\"\\\"a\\\".pdf\",\"file_data\":"
               "\"data:application/"
-              "pdf;base64,AAAA\"},{\"type\":\"input_file\",\"file_url\":\"http:x\"}"),
-         "user@0[file(a.pdf,application/pdf,AAAA) file(,,http:x)]"},
+              "pdf;base64,AAAA\"},{\"type\":\"input_file\",\"file_url\":\"http:x\"},{\"type\":"
+              "\"input_file\",\"file_url\":\"data:text/csv;base64,QQ==\"}"),
+         "user@0[file(\\\"a\\\".pdf,application/pdf,AAAA) file(,,http:x) file(,text/csv,QQ==)]"},
         {PART("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"AAAA\",\"format\":\"wav\"}}"),
          "user@0[audio(audio/wav,AAAA)]"},
     };
