@@ -30,6 +30,13 @@ void hist_merge(struct hist *into, const struct hist *from);
 /* The value below which a share q of the samples lies, interpolated within its bin, never above the
  * largest one seen; 0 when empty. q outside 0..1 is taken as the nearer end. */
 uint64_t hist_quantile(const struct hist *, double q);
+/* The same where `cut` are samples of which only "longer than that" is known (right-censored), by
+ * Kaplan and Meier over the bins (J. Am. Stat. Assoc. 53, 1958); within a bin values count as before what
+ * was cut off. UINT64_MAX when the estimate never reaches q: the longest ones were all cut off, or there
+ * is nothing. With nothing cut it is hist_quantile. */
+uint64_t hist_quantile_cut(const struct hist *seen, const struct hist *cut, double q);
+/* The share of all, 0..1, that is longer than value_ns by that estimate; 1 where nothing is known. */
+double hist_above_cut(const struct hist *seen, const struct hist *cut, uint64_t value_ns);
 /* How many samples are <= value_ns, for Prometheus buckets; exact at the last value of a bin and
  * from the largest sample on, interpolated else, and never falls as value_ns grows. */
 uint64_t hist_below(const struct hist *, uint64_t value_ns);
@@ -52,6 +59,10 @@ struct decay {
     float seen[DECAY_BINS], censored[DECAY_BINS];
     uint64_t origin_ns;    /* time at which a new sample weighs 1 */
     uint64_t half_life_ns; /* > 0 */
+    double seen_sum;       /* of seen[] */
+    uint64_t weight_ns; /* a time, and what a sample weighs then: most come in rows of one time */
+    double weight;
+    uint8_t low, high; /* the bins outside of low .. high are empty; low > high: all are */
 };
 
 /* Empties it. half_life_ns > 0. */
@@ -62,6 +73,12 @@ void decay_add(struct decay *, uint64_t value_ns, uint64_t now_ns);
 void decay_add_censored(struct decay *, uint64_t value_ns, uint64_t now_ns);
 /* Sum of the weights of the answers seen, decayed to now: the effective number of samples. */
 double decay_weight(const struct decay *, uint64_t now_ns);
+/* The same of what was censored. One pass over the bins. */
+double decay_weight_censored(const struct decay *, uint64_t now_ns);
+/* The line through the points of decay_curve, at t. Any curve that starts at 1 and does not rise. */
+double decay_curve_at(const double curve[DECAY_BINS + 1], uint64_t t_ns);
+/* Smallest t with curve(t) <= 1 - q; 0 for q <= 0; UINT64_MAX when it never falls that low. */
+uint64_t decay_curve_quantile(const double curve[DECAY_BINS + 1], double q);
 /* S(t) = P(value > t), Kaplan-Meier over the bins (J. Am. Stat. Assoc. 53, 1958), a straight line
  * within a bin; 1 where nothing is known. Beyond the longest answer it stays where it was: that is
  * above 0 when attempts were cut off later still. Ratios of weights only, hence no `now`. */
@@ -72,8 +89,11 @@ void decay_curve(const struct decay *, double curve[DECAY_BINS + 1]);
 /* Smallest t with S(t) <= 1 - q; 0 for q <= 0; UINT64_MAX when the estimate never falls that low.
  * Inverse of decay_survival: exact to the width of a bin. */
 uint64_t decay_quantile(const struct decay *, double q);
-/* Adds `from` into `into`, each sample with the weight it has by its age. Same half-life. */
-void decay_merge(struct decay *into, const struct decay *from);
+/* Adds `from` into `into`, another one, each sample with the weight it has by its age, times scale
+ * (>= 0). Same half-life. */
+void decay_mix(struct decay *into, const struct decay *from, double scale);
+/* Takes part of every weight away: 0 <= scale <= 1. What is known counts for less against what comes. */
+void decay_fade(struct decay *, double scale);
 /* Value at the lower edge of bin i, ns; i = DECAY_BINS is the upper edge of the last. */
 uint64_t decay_edge(unsigned bin);
 /* The bin a value falls into: decay_edge(bin) <= value_ns < decay_edge(bin + 1), but for the

@@ -261,8 +261,8 @@ TEST(decay_agrees_with_the_slow_way) {
         EXPECT_NEAR(decay_weight(&decay, last + MINUTE_NS) / seen, 0.5, 1e-5);
         /* Merged either way round it is the same. */
         struct decay early = whole[0];
-        decay_merge(&early, &whole[1]);
-        decay_merge(&whole[1], &whole[0]);
+        decay_mix(&early, &whole[1], 1);
+        decay_mix(&whole[1], &whole[0], 1);
         EXPECT_NEAR(decay_weight(&early, last) / seen, 1, 1e-5);
         EXPECT_NEAR(decay_weight(&whole[1], last) / seen, 1, 1e-5);
         for (unsigned bin = 0; bin <= DECAY_BINS; bin += 8) {
@@ -366,9 +366,162 @@ TEST(decay_follows_a_change) {
     EXPECT_NEAR(decay_survival(&decay, 500 * NS_PER_MS), 0, 1e-9);
 }
 
-TEST(decay_merge_wants_one_half_life) {
+/* The table of cells against the edges themselves, all over the range and beyond its ends. */
+TEST(decay_bin_agrees_with_the_edges) {
+    struct rand rand;
+    rand_init(&rand, 21);
+    for (int i = 0; i < 200000; i++) {
+        uint64_t value = (uint64_t)exp(10 + 20 * rand_double(&rand)); /* 22 us .. 3 h */
+        unsigned bin = decay_bin(value);
+        bool above = value >= decay_edge(bin) || bin == 0;
+        bool below = value < decay_edge(bin + 1) || bin == DECAY_BINS - 1;
+        if (!above || !below)
+            FAIL_TEST("%llu ns in bin %u", (unsigned long long)value, bin);
+    }
+    EXPECT_EQ(decay_bin(decay_edge(DECAY_BINS)), DECAY_BINS - 1);
+}
+
+/* A curve of some answers and some that were cut off, made anew for each seed. */
+static void fill(struct decay *decay, struct rand *rand, int count, uint64_t now_ns) {
+    for (int i = 0; i < count; i++) {
+        uint64_t value = (uint64_t)(exp(19.5 + rand_normal(rand)));
+        (rand_below(rand, 4) ? decay_add : decay_add_censored)(decay, value, now_ns);
+    }
+}
+
+TEST(decay_curve_between_and_beyond) {
+    struct rand rand;
+    struct decay decay;
+    double curve[DECAY_BINS + 1];
+    rand_init(&rand, 22);
+    decay_init(&decay, MINUTE_NS, 0);
+    fill(&decay, &rand, 500, 0);
+    decay_curve(&decay, curve);
+    EXPECT_NEAR(decay_curve_at(curve, 0), 1, 0);
+    EXPECT_NEAR(decay_curve_at(curve, decay_edge(0)), 1, 0);
+    EXPECT_NEAR(decay_curve_at(curve, decay_edge(DECAY_BINS)), curve[DECAY_BINS], 0);
+    EXPECT_NEAR(decay_curve_at(curve, UINT64_MAX), curve[DECAY_BINS], 0);
+    for (unsigned bin = 0; bin < DECAY_BINS; bin++) {
+        ROW("bin %u", bin);
+        EXPECT(curve[bin + 1] <= curve[bin]);
+        EXPECT_NEAR(decay_curve_at(curve, decay_edge(bin)), curve[bin], 1e-12);
+        EXPECT_NEAR(decay_curve_at(curve, in_bin(bin)), (curve[bin] + curve[bin + 1]) / 2, 1e-6);
+    }
+    /* Any curve that does not rise may be asked. */
+    for (unsigned bin = 0; bin <= DECAY_BINS; bin++)
+        curve[bin] = 1 - (double)bin / (2 * DECAY_BINS);
+    EXPECT_EQ(decay_curve_quantile(curve, 0.25), decay_edge(DECAY_BINS / 2));
+    EXPECT_EQ(decay_curve_quantile(curve, 0.5), decay_edge(DECAY_BINS));
+    EXPECT(decay_curve_quantile(curve, 0.51) == UINT64_MAX);
+    EXPECT_EQ(decay_curve_quantile(curve, 0), 0);
+    for (double q = 0.01; q < 0.5; q += 0.01) {
+        uint64_t t = decay_curve_quantile(curve, q);
+        EXPECT_NEAR(decay_curve_at(curve, t), 1 - q, 1e-6);
+    }
+}
+
+/* Half of two times as much is as much; and what is mixed weighs as it says. */
+TEST(decay_mix_and_fade_weigh) {
+    static const struct {
+        double scale;
+        uint64_t later_ns; /* that the second one began */
+    } rows[] = {{1, 0}, {0.5, 0}, {0, 0}, {3, 0}, {1, MINUTE_NS}, {0.25, 30 * MINUTE_NS}};
+    for (size_t i = 0; i < countof(rows); i++) {
+        ROW("scale %g, %llu s later", rows[i].scale,
+            (unsigned long long)(rows[i].later_ns / NS_PER_S));
+        struct rand rand;
+        struct decay a, b, mixed;
+        uint64_t now = rows[i].later_ns;
+        rand_init(&rand, 23 + i);
+        decay_init(&a, MINUTE_NS, 0);
+        decay_init(&b, MINUTE_NS, now);
+        fill(&a, &rand, 300, 0);
+        fill(&b, &rand, 200, now);
+        mixed = a;
+        decay_mix(&mixed, &b, rows[i].scale);
+        double want = decay_weight(&a, now) + rows[i].scale * decay_weight(&b, now);
+        EXPECT_NEAR(decay_weight(&mixed, now) / want, 1, 1e-5);
+        double cut =
+            decay_weight_censored(&a, now) + rows[i].scale * decay_weight_censored(&b, now);
+        EXPECT_NEAR(decay_weight_censored(&mixed, now) / cut, 1, 1e-5);
+        /* The weight that is kept up is that of the bins. */
+        double sum = 0;
+        for (unsigned bin = 0; bin < DECAY_BINS; bin++)
+            sum += (double)mixed.seen[bin];
+        EXPECT_NEAR(mixed.seen_sum / sum, 1, 1e-5);
+        /* The other way round it is the same curve. */
+        struct decay other = b;
+        decay_fade(&other, fmin(rows[i].scale, 1));
+        if (rows[i].scale > 1)
+            continue;
+        decay_mix(&other, &a, 1);
+        double one[DECAY_BINS + 1], two[DECAY_BINS + 1];
+        decay_curve(&mixed, one);
+        decay_curve(&other, two);
+        for (unsigned bin = 0; bin <= DECAY_BINS; bin++)
+            EXPECT_NEAR(one[bin], two[bin], 1e-5);
+    }
+}
+
+TEST(decay_fade_keeps_the_curve) {
+    struct rand rand;
+    struct decay decay;
+    double before[DECAY_BINS + 1], after[DECAY_BINS + 1];
+    rand_init(&rand, 24);
+    decay_init(&decay, MINUTE_NS, 0);
+    fill(&decay, &rand, 300, 0);
+    decay_curve(&decay, before);
+    double weight = decay_weight(&decay, 0), cut = decay_weight_censored(&decay, 0);
+    decay_fade(&decay, 0.25);
+    decay_curve(&decay, after);
+    EXPECT_NEAR(decay_weight(&decay, 0), weight / 4, 1e-3);
+    EXPECT_NEAR(decay_weight_censored(&decay, 0), cut / 4, 1e-3);
+    for (unsigned bin = 0; bin <= DECAY_BINS; bin++)
+        EXPECT_NEAR(after[bin], before[bin], 1e-6);
+    decay_fade(&decay, 0);
+    EXPECT_NEAR(decay_weight(&decay, 0), 0, 0);
+    EXPECT_NEAR(decay_survival(&decay, MINUTE_NS), 1, 0);
+    decay_add(&decay, NS_PER_S, 0);
+    EXPECT_NEAR(decay_weight(&decay, 0), 1, 1e-6);
+    EXPECT_NEAR(decay_survival(&decay, 2 * NS_PER_S), 0, 0);
+    EXPECT_ABORT(decay_fade(&decay, 1.5));
+    EXPECT_ABORT(decay_fade(&decay, -0.1));
+}
+
+/* What has been forgotten altogether is empty: its place, its sums and its curve. */
+TEST(decay_forgets_its_ends) {
+    struct decay decay;
+    decay_init(&decay, MINUTE_NS, 0);
+    for (unsigned bin = 0; bin < DECAY_BINS; bin += DECAY_BINS - 1) {
+        decay_add(&decay, in_bin(bin), 0);
+        decay_add_censored(&decay, in_bin(bin), 0);
+    }
+    uint64_t later = 200 * MINUTE_NS;
+    decay_add(&decay, in_bin(100), later);
+    EXPECT_EQ(decay.low, 100);
+    EXPECT_EQ(decay.high, 100);
+    EXPECT_NEAR(decay_weight(&decay, later), 1, 1e-6);
+    EXPECT_NEAR(decay_weight_censored(&decay, later), 0, 0);
+    EXPECT_NEAR(decay_survival(&decay, decay_edge(101)), 0, 0);
+    EXPECT_NEAR(decay_survival(&decay, decay_edge(100)), 1, 0);
+}
+
+/* Times may come in any order, also that of the origin again. */
+TEST(decay_weighs_at_any_time) {
+    struct decay decay;
+    decay_init(&decay, MINUTE_NS, 0);
+    decay_add(&decay, NS_PER_S, MINUTE_NS);
+    EXPECT_NEAR(decay_weight(&decay, 0), 2, 1e-6);
+    EXPECT_NEAR(decay_weight(&decay, MINUTE_NS), 1, 1e-6);
+    decay_add(&decay, NS_PER_S, 0);
+    EXPECT_NEAR(decay_weight(&decay, MINUTE_NS), 1.5, 1e-6);
+    EXPECT_NEAR(decay_weight(&decay, 2 * MINUTE_NS), 0.75, 1e-6);
+}
+
+TEST(decay_mix_wants_one_half_life) {
     struct decay a, b;
     decay_init(&a, MINUTE_NS, 0);
     decay_init(&b, 2 * MINUTE_NS, 0);
-    EXPECT_ABORT(decay_merge(&a, &b));
+    EXPECT_ABORT(decay_mix(&a, &b, 1));
+    EXPECT_ABORT(decay_mix(&a, &a, 1));
 }
