@@ -111,6 +111,7 @@ static void read_backends(struct config_reader *r, const struct draft *draft,
          e = e->next, at++) {
         struct config_backend *backend = &model->backends[at];
         backend->index = at;
+        backend->model_index = model->index;
         backend->id = r->config->backend_count++;
         read_backend(r, e->value, config_setting_item(r, where, at), model, backend);
     }

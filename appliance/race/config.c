@@ -78,3 +78,23 @@ bool config_key_allows(const struct config_key *key, const struct config_model *
             return true;
     return false;
 }
+
+const struct config_model *config_model_same(const struct config *config,
+                                             const struct config_model *wanted) {
+    const struct config_model *model = config_model_find(config, span_str(wanted->name));
+    return model && strcmp(model->name, wanted->name) == 0 ? model : NULL;
+}
+
+const struct config_backend *config_backend_same(const struct config_model *model,
+                                                 const struct config_backend *wanted) {
+    const struct provider *provider = &wanted->provider->provider;
+    for (unsigned i = 0; i < model->backend_count; i++) {
+        const struct config_backend *backend = &model->backends[i];
+        const struct provider *other = &backend->provider->provider;
+        if (strcmp(other->name, provider->name) == 0 &&
+            strcmp(backend->model, wanted->model) == 0 &&
+            strcmp(other->host, provider->host) == 0 && other->port == provider->port)
+            return backend;
+    }
+    return NULL;
+}

@@ -10,6 +10,8 @@
 
 struct cert_client;
 struct cert_server;
+struct quota_shared;
+struct learner;
 
 enum hedge_mode { HEDGE_MODE_OFF, HEDGE_MODE_FIXED, HEDGE_MODE_ADAPTIVE, HEDGE_MODE_RACE };
 enum config_strategy { STRATEGY_FASTEST, STRATEGY_ORDERED, STRATEGY_WEIGHTED, STRATEGY_CHEAPEST };
@@ -32,6 +34,9 @@ struct config_hedge {
     bool request_budget_given; /* the operator set it: then it binds FIXED too, not only ADAPTIVE */
     double cost_budget;        /* 0..1 */
     double target;             /* quantile 0..1 */
+    uint64_t max_delay_ns;     /* of a learnt delay; 0: none */
+    double sample;             /* share of requests hedged at once to keep knowledge fresh, 0..1 */
+    bool queue;                /* a hedge that finds no token waits for one, the oldest first */
     enum config_on_stall on_stall;
     bool commit_on_reasoning; /* reasoning counts as content (default true) */
 };
@@ -47,6 +52,7 @@ struct config_provider {
     const char *server_name; /* name checked and sent as SNI: tls.server_name or host */
     unsigned pool_min_idle, pool_max_connections;
     uint64_t limit_rpm, limit_tpm, limit_concurrency; /* 0: none */
+    struct quota_shared *shared; /* of all workers and across reloads; NULL: it has no limits */
     enum config_cancel cancel;
     /* What stands before the rest of a path that is passed through, and the fields; path empty: its
      * kind has nothing to pass to. */
@@ -61,8 +67,9 @@ struct config_backend {
     struct config_price price;
     /* by enum provider_service; path empty: this provider's kind has no such service */
     struct provider_target *targets;
-    unsigned index; /* within its model */
-    unsigned id;    /* over the whole configuration: index of statistics and health */
+    unsigned index;       /* within its model */
+    unsigned id;          /* over the whole configuration: index of statistics and health */
+    unsigned model_index; /* whose it is: in config.models */
 };
 
 struct config_model {
@@ -124,8 +131,9 @@ struct config {
     uint64_t request_timeout_ns, drain_timeout_ns;
     const struct config_provider *passthrough; /* of /v1 paths that name no model; NULL: none */
     const char *access_log_path;               /* "-", a path, or NULL for none */
-    void *holder;        /* control's own: who counts the users of this snapshot */
-    uint64_t generation; /* counts reloads, from 1 */
+    struct learner *learner; /* shared by the workers, control's; NULL: each worker has its own */
+    void *holder;            /* control's own: who counts the users of this snapshot */
+    uint64_t generation;     /* counts reloads, from 1 */
 };
 
 /* How many slots config_index wants for the models of this configuration: a power of two, at least
@@ -138,6 +146,11 @@ unsigned config_index_slots(const struct config *);
 int config_index(struct config *, struct config_slot *slots, const char **twice);
 /* The model of that name or alias (as the client spelled it, exact), or NULL. O(1). */
 const struct config_model *config_model_find(const struct config *, struct span name);
+/* The model, or the backend, of an earlier configuration that is the same as this one of another: by name
+ * (not by an alias); by provider, address and the provider's name of the model. NULL: there is none. */
+const struct config_model *config_model_same(const struct config *, const struct config_model *);
+const struct config_backend *config_backend_same(const struct config_model *,
+                                                 const struct config_backend *);
 /* May this key (NULL: no keys configured, everybody may) ask for that model? Its patterns are held
  * against the model's name and aliases: all of them are names of the same thing. */
 bool config_key_allows(const struct config_key *, const struct config_model *);
