@@ -13,8 +13,8 @@ enum form { FORM_COUNT, FORM_DURATION, FORM_MS, FORM_EPOCH_MS, FORM_DATE };
 enum member { MEMBER_LIMIT, MEMBER_REMAINING, MEMBER_RESET };
 
 static const struct row {
-    unsigned dialects;
     struct span name;
+    unsigned dialects;
     enum ratelimit_quantity quantity;
     enum member member;
     enum form form;
@@ -24,7 +24,7 @@ static const struct row {
 #define ANTHROPIC  RATELIMIT_ANTHROPIC
 #define OPENROUTER RATELIMIT_OPENROUTER
 #define RATELIMIT(dialects, name, quantity, member, form) \
-    {dialects, SPAN_CONST(name), RATELIMIT_##quantity, MEMBER_##member, FORM_##form},
+    {SPAN_CONST(name), dialects, RATELIMIT_##quantity, MEMBER_##member, FORM_##form},
 #include "providers/ratelimit.def"
 #undef PLAIN
 #undef AZURE
