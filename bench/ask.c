@@ -79,6 +79,26 @@ static void take_call(struct ask *ask, const struct ask_wish *wish, bool several
     bytes_str(&ask->tool_arguments, "}");
 }
 
+/* The text of a message, in any format: its string, or its text parts in a row. */
+static void message_text(struct bytes *out, yyjson_val *message) {
+    yyjson_val *content = yyjson_obj_get(message, "content"), *part;
+    size_t i, max;
+    ask_take_text(out, content);
+    yyjson_arr_foreach(content, i, max, part) ask_take_text(out, yyjson_obj_get(part, "text"));
+}
+
+/* How much of the text stands in the unfinished turn: all of that, or nothing. Some formats refuse white
+ * space at its end, which the model then says again. */
+static size_t said_before(yyjson_val *begun, const char *text, size_t len) {
+    struct bytes said = {0};
+    message_text(&said, begun);
+    size_t n = bytes_len(&said);
+    if (n > len || memcmp(bytes_text(&said), text, n) != 0)
+        n = 0;
+    bytes_free(&said);
+    return n;
+}
+
 void ask_take_wish(struct ask *ask, const struct ask_wish *wish) {
     static const char echo[] = "echo:", replay[] = "replay:";
     const char *said = bytes_text(wish->said);
@@ -93,6 +113,7 @@ void ask_take_wish(struct ask *ask, const struct ask_wish *wish) {
     } else if (!strncmp(said, echo, sizeof echo - 1)) {
         skip = sizeof echo - 1;
         skip += said[skip] == ' ';
+        skip += wish->begun ? said_before(wish->begun, said + skip, len - skip) : 0;
         ask->mode = ASK_ECHO;
         bytes_add(&ask->echo, said + skip, len - skip);
     }

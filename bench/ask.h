@@ -3,6 +3,8 @@
  *     last user text        the answer
  *     echo: TEXT            TEXT again
  *     replay:NAME           the recording NAME of the cloud's replay folder
+ *     ... and behind it     what of TEXT remains, when the turn of the assistant that ends the request is
+ *     an unfinished turn    its beginning: a model that goes on with a prefilled turn
  *     anything else         made-up words, or a call of the first tool where the format's reader
  *                           says so
  *
@@ -64,6 +66,7 @@ struct ask_error {
 /* The last user turn and the tools, as a format's reader found them. */
 struct ask_wish {
     struct bytes *said; /* the last user text, borrowed */
+    yyjson_val *begun;  /* the message that is to be gone on with; NULL: there is none */
     bool results;       /* the last turn brings results of tools: no further call follows */
     bool called;        /* a tool is to be called if there is one */
     bool single;        /* not several calls at once */

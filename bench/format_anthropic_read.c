@@ -248,8 +248,10 @@ static void take_wish(struct ask *ask, yyjson_val *root) {
         yyjson_arr_foreach(content, j, blocks_max, b)
             ask_take_text(&said, yyjson_obj_get(b, "text"));
     }
+    yyjson_val *last = yyjson_arr_get_last(messages);
     struct ask_wish wish = {
         .said = &said,
+        .begun = yyjson_equals_str(yyjson_obj_get(last, "role"), "assistant") ? last : NULL,
         .results = results,
         .called = !is_type(chosen, "none") && (is_type(chosen, "any") || is_type(chosen, "tool") ||
                                                strncmp(bytes_text(&said), "echo:", 5) != 0),

@@ -468,8 +468,10 @@ static void take_wish(struct ask *ask, yyjson_val *root) {
             ask_take_text(&said, text);
         }
     }
+    yyjson_val *last = yyjson_arr_get_last(yyjson_obj_get(root, "messages"));
     bool must = named_tool || yyjson_obj_get(forced, "any");
     struct ask_wish wish = {.said = &said,
+                            .begun = is_role(last, "assistant") ? last : NULL,
                             .results = results,
                             .called = must || strncmp(bytes_text(&said), "echo:", 5) != 0,
                             .name = yyjson_obj_get(s, "name"),

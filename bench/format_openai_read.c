@@ -74,7 +74,12 @@ static void take_mode(struct ask *ask, yyjson_val *root, const struct ask_tool_c
     bool wished = strstr(bytes_text(&text), "use tool") && last == last_user && !choice->forbidden;
     yyjson_val *function =
         choice->function ? choice->function : ask_tool_find(ask_given(root, "tools"), NULL);
+    /* Mistral's and DeepSeek's word for it, Moonshot's and DashScope's, and vLLM's. */
+    bool goes_on = yyjson_is_true(yyjson_obj_get(last, "prefix")) ||
+                   yyjson_is_true(yyjson_obj_get(last, "partial")) ||
+                   yyjson_is_true(yyjson_obj_get(root, "continue_final_message"));
     struct ask_wish wish = {.said = &text,
+                            .begun = goes_on ? last : NULL,
                             .called = choice->forced || wished,
                             .single = yyjson_is_false(ask_given(root, "parallel_tool_calls")),
                             .name = yyjson_obj_get(function, "name"),

@@ -14,28 +14,30 @@
 
 enum retry { FINAL, RETRY };
 enum sick { WELL, SICK };
+enum rescue { LEAVE, RESCUE };
 
 struct row {
     const char *text;
     int status;
     enum retry retry;
     enum sick sick;
+    enum rescue rescue;
 };
 
 static const struct row rows[] = {
-#define FAIL(name, text, status, retry, sick) {text, status, retry, sick},
+#define FAIL(name, text, status, retry, sick, rescue) {text, status, retry, sick, rescue},
 #include "core/fail.def"
 #undef FAIL
 };
 static_assert(countof(rows) == FAIL_COUNT, "fail.def makes the enum and the rows alike");
 
 static char names[][NAME_SIZE] = {
-#define FAIL(name, text, status, retry, sick) #name,
+#define FAIL(name, text, status, retry, sick, rescue) #name,
 #include "core/fail.def"
 #undef FAIL
 };
 
-#define FAIL(name, text, status, retry, sick) \
+#define FAIL(name, text, status, retry, sick, rescue) \
     static_assert(sizeof #name <= NAME_SIZE, "the name of a failure is too long");
 #include "core/fail.def"
 #undef FAIL
@@ -65,3 +67,5 @@ int fail_status(enum fail fail) { return row_of(fail)->status; }
 bool fail_retry(enum fail fail) { return row_of(fail)->retry == RETRY; }
 
 bool fail_sick(enum fail fail) { return row_of(fail)->sick == SICK; }
+
+bool fail_rescue(enum fail fail) { return row_of(fail)->rescue == RESCUE; }

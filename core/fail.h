@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 enum fail {
-#define FAIL(name, text, status, retry, sick) FAIL_##name,
+#define FAIL(name, text, status, retry, sick, rescue) FAIL_##name,
 #include "core/fail.def"
 #undef FAIL
     FAIL_COUNT
@@ -26,5 +26,7 @@ int fail_status(enum fail);
 bool fail_retry(enum fail);
 /* Does it count against the backend's health? */
 bool fail_sick(enum fail);
+/* May an answer that ended like this after its first token be gone on with elsewhere? */
+bool fail_rescue(enum fail);
 
 #endif

@@ -169,6 +169,7 @@ struct anthropic_open {
     uint64_t index; /* the provider's */
     enum anthropic_open_kind kind;
     unsigned tool;     /* TOOL: position among the answer's calls */
+    bool thinks;       /* TEXT: of reasoning */
     bool arguments;    /* TOOL: some that are not empty were given */
     struct span input; /* TOOL: raw string content of the input that came with the start */
 };
@@ -177,6 +178,7 @@ struct anthropic_open {
 struct anthropic_reading {
     struct anthropic_open *open;
     unsigned open_count, open_max;
+    uint64_t next_index; /* behind the highest that was used */
     unsigned tool_count;
     struct anthropic_usage usage;
     bool nameless; /* the `event:` lines, which clients go by, are missing: all is written anew */
@@ -312,6 +314,8 @@ void anthropic_write_event(struct chat_writer *, const struct chat_event *event,
                            struct json_out *out);
 void anthropic_write_done(struct chat_writer *, const struct chat_reader *reader,
                           struct json_out *out);
+bool anthropic_resume(struct chat_writer *, const struct chat_reader *relayed,
+                      struct json_out *out);
 void anthropic_collect(struct chat_writer *, const struct chat_event *event);
 void anthropic_merge(struct chat_writer *, struct span name, struct span data);
 void anthropic_write_body(struct chat_writer *, struct json_out *out);

@@ -53,6 +53,7 @@ static struct anthropic_open *block_new(struct anthropic_event *x, uint64_t inde
     }
     struct anthropic_open *block = &own->open[own->open_count++];
     *block = (struct anthropic_open){.index = index};
+    own->next_index = max_u64(own->next_index, index + 1);
     return block;
 }
 
@@ -100,15 +101,18 @@ void anthropic_start_block(struct anthropic_event *x, struct span object, uint64
     if (span_eq(type, SPAN("text"))) {
         give_text(x, CHAT_TEXT, anthropic_member_string(object, SPAN("text")));
     } else if (span_eq(type, SPAN("thinking"))) {
+        block->thinks = true;
         give_text(x, CHAT_REASONING, anthropic_member_string(object, SPAN("thinking")));
         give_text(x, CHAT_SIGNATURE, anthropic_member_string(object, SPAN("signature")));
     } else if (span_eq(type, SPAN("redacted_thinking"))) {
+        block->thinks = true;
         give_text(x, CHAT_REDACTED, anthropic_member_string(object, SPAN("data")));
     } else if (span_eq(type, SPAN("tool_use"))) {
         start_tool(x, block, object);
     } else {
         /* A hosted tool's call, what it found, a compaction: nothing a client of ours can answer. */
         block->kind = ANTHROPIC_OPEN_OTHER;
+        x->reader->opaque = true;
     }
 }
 
@@ -135,6 +139,7 @@ bool anthropic_begin_blocks(struct anthropic_event *x) {
             return false;
     anthropic_end_tools(x); /* of a message that was given up */
     x->own->open_count = 0;
+    x->own->next_index = 0;
     return true;
 }
 
@@ -181,6 +186,7 @@ void anthropic_read_delta(struct anthropic_event *x) {
     unsigned i = 0;
     while (i < countof(rows) && !span_eq(type, rows[i].type))
         i++;
+    x->reader->opaque |= i == countof(rows); /* a citation, or what is new */
     if (i == countof(rows) || (block && block->kind == ANTHROPIC_OPEN_OTHER))
         return;
     struct span text = anthropic_member_string(x->delta, rows[i].member);

@@ -308,3 +308,52 @@ void anthropic_write_done(struct chat_writer *writer, const struct chat_reader *
     write_message_stop(out);
     writer->full |= out->full;
 }
+
+/* --- going on behind another's answer --- */
+
+static void write_block_stop(uint64_t index, struct json_out *out) {
+    event_begin(out, SPAN("content_block_stop"));
+    write_count(out, SPAN("index"), index);
+    event_end(out);
+}
+
+/* What the client was relayed is not in the writer: an open block of text goes on, others end. */
+static bool take_places(struct chat_writer *writer, const struct anthropic_reading *read,
+                        struct json_out *out) {
+    struct anthropic_saying *own = writer->own;
+    const struct anthropic_open *text = NULL;
+    for (unsigned i = 0; i < read->open_count; i++) {
+        const struct anthropic_open *open = &read->open[i];
+        if (open->kind != ANTHROPIC_OPEN_TEXT || open->index >= UINT32_MAX)
+            return false;
+        if (!open->thinks && open->index + 1 == read->next_index)
+            text = open;
+    }
+    for (unsigned i = 0; i < read->open_count; i++)
+        if (&read->open[i] != text)
+            write_block_stop(read->open[i].index, out);
+    own->started = own->told = true;
+    own->blocks = own->last = NULL;
+    own->open = false;
+    own->index = (unsigned)(text ? text->index : read->next_index);
+    if (!text)
+        return true;
+    own->blocks = own->last = arena_zalloc(writer->arena, sizeof *own->blocks);
+    own->open = own->blocks != NULL;
+    if (own->blocks)
+        own->blocks->kind = ANTHROPIC_TEXT;
+    return own->open;
+}
+
+bool anthropic_resume(struct chat_writer *writer, const struct chat_reader *relayed,
+                      struct json_out *out) {
+    struct anthropic_saying *own = writer->own;
+    if (!own || (relayed && !relayed->own))
+        return false;
+    if (relayed)
+        return take_places(writer, relayed->own, out);
+    /* Its signature did not come, and that of other reasoning is not of it. */
+    while (own->open && own->blocks->kind != ANTHROPIC_TEXT && own->blocks->kind != ANTHROPIC_TOOL)
+        close_block(writer->own, out);
+    return !out->full;
+}

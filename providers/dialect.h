@@ -40,6 +40,8 @@ struct chat_reader {
     bool want_usage; /* the client asked for it: in */
     /* the client asked for usage on every chunk (chat_request.continuous_usage): in */
     bool keep_usage;
+    /* what a writer needs to go on behind what was relayed is kept (dialect.resume): in */
+    bool keep;
     bool started;                /* CHAT_START was given */
     bool content;                /* real content was seen */
     bool finished;               /* every choice seen so far has its finish */
@@ -50,6 +52,9 @@ struct chat_reader {
     struct chat_answer answer;   /* of CHAT_START, in the arena */
     void *own;                   /* the dialect's own, in the arena */
     bool end_relayed; /* same dialect: the end mark went to the client as it came (CHAT_AS_IS) */
+    /* something was read that has a meaning and no canonical event: what a hosted tool did, a
+     * citation. Whoever does not speak as this provider cannot go on behind it. */
+    bool opaque;
 };
 
 /* State of writing one answer to a client. */
@@ -86,6 +91,7 @@ struct chat_error {
 struct dialect {
     const char *name;  /* "openai-chat" */
     bool named_events; /* its SSE events have `event:` lines, which clients look at */
+    bool comments;     /* its clients read over SSE comments (": ...") */
 
     /* --- requests --- */
     /* Reads a client's body. 0, or -FAIL_BAD_REQUEST with *why: a sentence that says what to do,
@@ -134,6 +140,14 @@ struct dialect {
      * none was relayed, and "data: [DONE]". */
     void (*write_done)(struct chat_writer *, const struct chat_reader *reader,
                        struct json_out *out);
+    /* Another provider's answer is to go on in this stream, its events given to write_event from
+     * here on (but for START: the stream has begun). Ends in `out` what those must not add to: an open
+     * block of reasoning, which a signature to come would not be of. `relayed`: NULL when all of the
+     * stream was written by this writer; else what came was relayed as it came, read by that reader, and
+     * the writer is a new one that was given START and all reasoning and text of it again, its output
+     * thrown away: it takes up the places (indexes, ids, numbers) of what the client saw. False when
+     * that cannot be; nothing is written then. NULL: there is nothing to end and nothing to take up. */
+    bool (*resume)(struct chat_writer *, const struct chat_reader *relayed, struct json_out *out);
     /* Collects an event for a client that wants one JSON body; text is copied to the arena. */
     void (*collect)(struct chat_writer *, const struct chat_event *event);
     /* Client and provider share the dialect and the client wants one JSON body: the provider's own

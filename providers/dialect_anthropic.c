@@ -5,6 +5,7 @@
 const struct dialect dialect_anthropic = {
     .name = "anthropic",
     .named_events = true,
+    .comments = true,
     .read_request = anthropic_read_request,
     .edit_request = anthropic_edit_request,
     .read_prompt = anthropic_read_prompt,
@@ -17,6 +18,7 @@ const struct dialect dialect_anthropic = {
     .writer_init = anthropic_writer_init,
     .write_event = anthropic_write_event,
     .write_done = anthropic_write_done,
+    .resume = anthropic_resume,
     .collect = anthropic_collect,
     .merge = anthropic_merge,
     .write_body = anthropic_write_body,

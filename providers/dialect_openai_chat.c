@@ -4,6 +4,7 @@
 
 const struct dialect dialect_openai_chat = {
     .name = "openai-chat",
+    .comments = true,
     .read_request = openai_chat_read_request,
     .edit_request = openai_chat_edit_request,
     .read_prompt = openai_chat_read_prompt,

@@ -4,6 +4,7 @@
 
 const struct dialect dialect_openai_completions = {
     .name = "openai-completions",
+    .comments = true,
     .read_request = openai_completions_read_request,
     .edit_request = openai_chat_edit_request,
     .read_prompt = openai_completions_read_prompt,

@@ -5,6 +5,7 @@
 const struct dialect dialect_openai_responses = {
     .name = "openai-responses",
     .named_events = true,
+    .comments = true,
     .read_request = openai_responses_read_request,
     .edit_request = openai_responses_edit_request,
     .read_prompt = openai_responses_read_prompt,
@@ -17,6 +18,7 @@ const struct dialect dialect_openai_responses = {
     .writer_init = openai_responses_writer_init,
     .write_event = openai_responses_write_event,
     .write_done = openai_responses_write_done,
+    .resume = openai_responses_resume,
     .collect = openai_responses_collect,
     .merge = openai_responses_merge,
     .write_body = openai_responses_write_body,

@@ -186,8 +186,11 @@ static void read_part(struct gemini_reading *x, unsigned index, struct span obje
                                     .text = part.text});
     else if (part.media.n)
         give_media(x, index, part.media);
-    else if (part.other) /* executableCode, codeExecutionResult, and what comes after our time */
+    else if (part.other) {
+        /* executableCode, codeExecutionResult, and what comes after our time */
+        x->reader->opaque = true;
         gemini_give(x, &(struct chat_event){.kind = CHAT_OTHER, .choice = index});
+    }
     if (part.signature.n)
         gemini_give(x, &(struct chat_event){
                            .kind = CHAT_SIGNATURE,

@@ -162,7 +162,8 @@ static int read_image(struct openai_turn *t, const struct span *values, unsigned
 
 static int read_audio(struct openai_turn *t, const struct span *values, unsigned index,
                       struct chat_part *part) {
-    struct span format, where = openai_turn_at_element(t, "content", index, ".input_audio.format");
+    struct span format = SPAN("");
+    struct span where = openai_turn_at_element(t, "content", index, ".input_audio.format");
     part->kind = CHAT_PART_AUDIO;
     int rc = openai_prompt_plain(t->x, values[P_DATA],
                                  openai_turn_at_element(t, "content", index, ".input_audio.data"),

@@ -296,6 +296,17 @@ static bool look_through(struct openai_spell *x, const struct chat_message *mess
     return true;
 }
 
+/* The last message is an answer to be gone on with. */
+static void write_unfinished(struct openai_spell *x) {
+    struct span name = x->spell->prefill == CHAT_PREFILL_PREFIX    ? SPAN("prefix")
+                       : x->spell->prefill == CHAT_PREFILL_PARTIAL ? SPAN("partial")
+                                                                   : SPAN("");
+    if (!name.n)
+        return;
+    json_out_key(x->out, name);
+    json_out_bool(x->out, true);
+}
+
 static bool write_assistant(struct openai_spell *x, const struct chat_message *message) {
     struct holds holds = {.texts = false};
     struct json_out *out = x->out;
@@ -321,6 +332,8 @@ static bool write_assistant(struct openai_spell *x, const struct chat_message *m
                 write_call(x, part);
         json_out_array_end(out);
     }
+    if (!message->next)
+        write_unfinished(x);
     json_out_object_end(out);
     return true;
 }

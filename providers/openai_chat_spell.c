@@ -285,6 +285,10 @@ static bool write_request(struct openai_spell *x) {
     if (!write_limits(x) || !write_knobs(x) || !write_format(x) || !write_thinking(x))
         return false;
     write_user(x);
+    if (x->spell->prefill == CHAT_PREFILL_FINAL) {
+        write_value(x->out, SPAN("add_generation_prompt"), SPAN("false"));
+        write_value(x->out, SPAN("continue_final_message"), SPAN("true"));
+    }
     json_out_object_end(x->out);
     return chat_lose_extras(x->spell->losses, x->prompt);
 }

@@ -180,6 +180,7 @@ static const struct class {
     [FAIL_QUOTA] = {"insufficient_quota", "insufficient_quota"},
     [FAIL_RATE_LIMITED] = {"rate_limit_error", "rate_limit_exceeded"},
     [FAIL_KEY_LIMIT] = {"rate_limit_error", "rate_limit_exceeded"},
+    [FAIL_NO_ROOM] = {"rate_limit_error", "rate_limit_exceeded"},
     [FAIL_OVERLOADED] = {"server_error", "overloaded"},
     [FAIL_OVERLOAD] = {"server_error", "overloaded"},
     [FAIL_DRAINING] = {"server_error", "overloaded"},

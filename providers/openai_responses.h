@@ -14,6 +14,7 @@
  *   openai_responses_write.c     ... -> a client's stream
  *   openai_responses_object.c    ... the response object: for its first and last events, and whole
  *   openai_responses_merge.c     a provider's own events -> a client's whole body
+ *   openai_responses_resume.c    another provider's events behind a stream that was relayed
  *   openai_responses_carry.c     reasoning of other makers, in encrypted_content
  *   openai_responses_error.c     an error inside a stream
  *
@@ -120,6 +121,11 @@ struct openai_responses_item {
     unsigned tool;       /* call: its position in the answer */
     uint64_t said;       /* bit per part (the last for all behind): its text was given */
     uint64_t summed;     /* the same for parts of a reasoning summary */
+    /* For openai_responses_resume, in the arena. */
+    struct span id;
+    struct span json; /* the whole item, once it is done; if chat_reader.keep */
+    bool part_done;   /* its last text, or part of a summary, is whole */
+    bool done;        /* output_item.done was read */
 };
 
 /* chat_reader.own. */
@@ -130,6 +136,7 @@ struct openai_responses_reading {
     bool in_reasoning;    /* it was the last content given, of this part: */
     uint64_t reasoning_item;
     uint64_t reasoning_part; /* summary and text parts do not share numbers */
+    uint64_t sequence;       /* the sequence_number to come */
 };
 
 /* The reading of one event or body. */
@@ -187,6 +194,8 @@ struct openai_responses_said {
     struct span id, name;                       /* call */
     struct chat_text arguments;                 /* call */
     struct chat_text sealed;                    /* reasoning: encrypted_content */
+    struct span given_id;                       /* by a provider whose stream was relayed */
+    struct span json;                           /* ... and the whole item, when it is closed */
 };
 
 /* chat_writer.own. */
@@ -245,6 +254,8 @@ void openai_responses_say_call(const struct openai_responses_output *, const str
 /* What is sealed belongs to the reasoning before it, or stands for reasoning that is not shown. Of
  * another maker it is carried with a mark. */
 void openai_responses_say_sealed(const struct openai_responses_output *, const struct chat_event *);
+/* Closes the message or reasoning item that is open. */
+void openai_responses_close_open(const struct openai_responses_output *);
 /* Closes what is open: nothing more will come. */
 void openai_responses_close_all(const struct openai_responses_output *);
 /* Counts what is about to be kept for the terminal event; false, with `full` set, when it is too
@@ -271,6 +282,8 @@ void openai_responses_write_event(struct chat_writer *, const struct chat_event 
                                   struct json_out *out);
 void openai_responses_write_done(struct chat_writer *, const struct chat_reader *reader,
                                  struct json_out *out);
+bool openai_responses_resume(struct chat_writer *, const struct chat_reader *relayed,
+                             struct json_out *out);
 void openai_responses_collect(struct chat_writer *, const struct chat_event *event);
 void openai_responses_merge(struct chat_writer *, struct span name, struct span data);
 void openai_responses_write_body(struct chat_writer *, struct json_out *out);

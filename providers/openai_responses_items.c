@@ -202,7 +202,12 @@ static struct span arguments_of(const struct openai_responses_item *item,
 void openai_responses_item_added(struct openai_responses_read *x,
                                  struct openai_responses_item *item, struct span json) {
     struct json_token members[ITEM_COUNT];
-    if (!read_item(item, json, members) || !is_call(item))
+    if (!read_item(item, json, members))
+        return;
+    if (x->reader->keep)
+        item->id = arena_copy(x->reader->arena, openai_responses_string(&members[ID]));
+    x->reader->opaque |= item->kind == RESPONSES_WORK || item->kind == RESPONSES_UNKNOWN;
+    if (!is_call(item))
         return;
     start_call(x, item, members);
     /* Mostly empty; where it is not, it is a beginning, and deltas follow or nothing does. */
@@ -277,7 +282,7 @@ void openai_responses_item_done(struct openai_responses_read *x, struct openai_r
         item->given = true;
         break;
     case RESPONSES_UNKNOWN:
-    case RESPONSES_WORK: break;
+    case RESPONSES_WORK: x->reader->opaque = true; break;
     }
 }
 

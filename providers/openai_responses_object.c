@@ -89,6 +89,10 @@ void openai_responses_write_id(struct chat_writer *writer, const struct openai_r
         [RESPONSES_CALL] = SPAN_CONST("fc_"),
         [RESPONSES_CUSTOM] = SPAN_CONST("ctc_"),
     };
+    if (item->given_id.n) {
+        json_out_escaped(out, item->given_id);
+        return;
+    }
     char number[12];
     int n = snprintf(number, sizeof number, "_%u", item->index);
     json_out_string_begin(out);
@@ -144,6 +148,10 @@ void openai_responses_write_item(struct chat_writer *writer,
         [RESPONSES_CALL] = SPAN_CONST("function_call"),
         [RESPONSES_CUSTOM] = SPAN_CONST("custom_tool_call"),
     };
+    if (item->json.n && !begun) {
+        json_out_value(out, item->json);
+        return;
+    }
     json_out_object(out);
     json_out_key(out, SPAN("id"));
     openai_responses_write_id(writer, item, out);

@@ -58,6 +58,7 @@ enum {
     ERROR,
     MESSAGE,
     CODE,
+    SEQUENCE,
     MEMBER_COUNT
 };
 static const struct span member_names[MEMBER_COUNT] = {
@@ -75,6 +76,7 @@ static const struct span member_names[MEMBER_COUNT] = {
     [ERROR] = SPAN_CONST("error"),
     [MESSAGE] = SPAN_CONST("message"),
     [CODE] = SPAN_CONST("code"),
+    [SEQUENCE] = SPAN_CONST("sequence_number"),
 };
 
 enum {
@@ -287,14 +289,20 @@ static void read_piece(struct openai_responses_read *x, enum event what,
         return;
     switch (what) {
     case TEXT_DELTA: openai_responses_text(x, item, CHAT_TEXT, part, delta, false); break;
-    case TEXT_DONE: openai_responses_text(x, item, CHAT_TEXT, part, text, true); break;
+    case TEXT_DONE:
+        openai_responses_text(x, item, CHAT_TEXT, part, text, true);
+        item->part_done = true;
+        break;
     case REFUSAL_DELTA: openai_responses_text(x, item, CHAT_REFUSAL, part, delta, false); break;
     case REFUSAL_DONE:
         openai_responses_text(x, item, CHAT_REFUSAL, part,
                               openai_responses_string(&members[REFUSAL]), true);
         break;
     case SUMMARY_DELTA: openai_responses_reasoning(x, item, true, summary, delta, false); break;
-    case SUMMARY_DONE: openai_responses_reasoning(x, item, true, summary, text, true); break;
+    case SUMMARY_DONE:
+        openai_responses_reasoning(x, item, true, summary, text, true);
+        item->part_done = true;
+        break;
     case THOUGHT_DELTA: openai_responses_reasoning(x, item, false, part, delta, false); break;
     case THOUGHT_DONE: openai_responses_reasoning(x, item, false, part, text, true); break;
     case ARGUMENTS_DELTA: openai_responses_arguments(x, item, delta, false); break;
@@ -303,7 +311,12 @@ static void read_piece(struct openai_responses_read *x, enum event what,
         openai_responses_arguments(x, item, openai_responses_string(&members[INPUT]), true);
         break;
     case ITEM_ADDED: openai_responses_item_added(x, item, members[ITEM].raw); break;
-    case ITEM_DONE: openai_responses_item_done(x, item, members[ITEM].raw); break;
+    case ITEM_DONE:
+        openai_responses_item_done(x, item, members[ITEM].raw);
+        item->done = true;
+        if (x->reader->keep)
+            item->json = arena_copy(x->reader->arena, members[ITEM].raw);
+        break;
     case BEGUN:
     case ENDED:
     case FAILED:
@@ -317,6 +330,11 @@ static enum event event_of(struct span name, const struct json_token *type) {
         word = (struct json_token){.kind = JSON_STRING, .raw = name};
     unsigned i = openai_member(&word, event_types, countof(event_types));
     return i < countof(event_types) ? event_whats[i] : OTHER;
+}
+
+/* An annotation of the text: a citation, a file. */
+static bool is_note(struct span type) {
+    return span_eq(type, SPAN("response.output_text.annotation.added"));
 }
 
 static void read_object(struct openai_responses_read *x, struct span name, struct span data,
@@ -348,8 +366,8 @@ static void read_object(struct openai_responses_read *x, struct span name, struc
     case ARGUMENTS_DONE:
     case SUMMARY_DONE:
     case THOUGHT_DONE: read_piece(x, what, members); break;
-    case FAILED:
-    case OTHER: break;
+    case FAILED: break;
+    case OTHER: x->reader->opaque |= is_note(openai_responses_string(&members[TYPE])); break;
     }
     if (x->failed != FAIL_NONE)
         give_error(x, x->failed, SPAN(""));
@@ -398,6 +416,7 @@ enum chat_relay openai_responses_read_event(struct chat_reader *reader, struct s
         give_error(&x, fault_of(name, data), SPAN(""));
         return CHAT_DROP;
     }
+    x.own->sequence = max_u64(x.own->sequence, openai_responses_number(&members[SEQUENCE], 0) + 1);
     read_object(&x, name, data, members);
     if (!x.said)
         openai_responses_give(&x, &(struct chat_event){.kind = CHAT_OTHER});

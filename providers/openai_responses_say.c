@@ -359,6 +359,11 @@ void openai_responses_say_call(const struct openai_responses_output *x,
         say_arguments(x, *call, event->text);
 }
 
+void openai_responses_close_open(const struct openai_responses_output *x) {
+    if (x->own->open)
+        close_item(x, x->own->open);
+}
+
 void openai_responses_close_all(const struct openai_responses_output *x) {
     struct openai_responses_writing *own = x->own;
     bool cut = own->finish == CHAT_FINISH_LENGTH || own->finish == CHAT_FINISH_CONTENT_FILTER;

@@ -217,12 +217,25 @@ struct span chat_where(struct arena *, const struct chat_message *, const struct
 bool chat_lose_part(struct chat_losses *, struct arena *, const struct chat_message *,
                     const struct chat_part *part, struct span why);
 
+/* How a backend is asked to go on from an unfinished turn of the assistant, which is then the last
+ * message. Its answer holds only what comes behind that turn. */
+enum chat_prefill {
+    CHAT_PREFILL_NONE,    /* it answers such a turn with one of its own, or refuses it */
+    CHAT_PREFILL_PLAIN,   /* by ending with it, which must not end in white space */
+    CHAT_PREFILL_PREFIX,  /* "prefix":true in the message */
+    CHAT_PREFILL_BETA,    /* the same, at the beta endpoint only */
+    CHAT_PREFILL_PARTIAL, /* "partial":true in the message */
+    CHAT_PREFILL_FINAL,   /* "add_generation_prompt":false,"continue_final_message":true beside the
+                           messages */
+};
+
 /* How a request is to be written for one backend. */
 struct chat_spell {
     struct span model; /* the provider's name for it */
     unsigned quirks;   /* enum provider_quirk */
     const struct model_facts *facts;
     bool stream;
+    enum chat_prefill prefill; /* the last message is to be gone on with */
     struct chat_losses *losses;
 };
 

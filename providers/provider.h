@@ -104,8 +104,9 @@ struct provider_kind {
     const char *base_url; /* default, or NULL: the operator must give base_url or endpoint, or the
                            * kind makes it of other settings */
     enum provider_auth auth;
-    unsigned quirks;   /* enum provider_quirk bits */
-    bool key_optional; /* may go without api_key (self-hosted) */
+    unsigned quirks;           /* enum provider_quirk bits */
+    bool key_optional;         /* may go without api_key (self-hosted) */
+    enum chat_prefill prefill; /* how it goes on from an unfinished turn; see provider_prefill */
     /* Path and fixed fields. 0, or -EINVAL with a sentence in why (arena or static). Memory comes
      * from arena and lives as long as it. */
     int (*target)(const struct provider *, enum provider_service service, struct span model,
@@ -135,6 +136,11 @@ const struct provider_kind *provider_kind_find(struct span name);
 /* The quirks of one provider: its kind's, and those of its settings (an old api_version at Azure).
  * For edit_request. */
 unsigned provider_quirks(const struct provider *);
+/* How this provider goes on from an unfinished turn of the assistant, asked by that service for a
+ * model with these facts: what its kind can, where its dialect, its URL and the model can too. BETA is
+ * never returned: it is PREFIX or NONE. */
+enum chat_prefill provider_prefill(const struct provider *, enum provider_service,
+                                   const struct model_facts *);
 /* Retry-After and retry-after-ms of a head (RFC 9110 10.2.3, delta seconds, fractions allowed as
  * SDKs do), in ms; 0 if absent, in the past or > 1 h. HTTP dates are measured from the head's own
  * Date, else from now_s (Unix time; 0: not known, a date is then ignored). */

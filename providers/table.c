@@ -47,17 +47,18 @@
 #define FIRST(...)               FIRST_(__VA_ARGS__, )
 
 const struct provider_kind *const provider_kinds[] = {
-#define KIND(kind_name, otel, url_text, family, auth_kind, service_list, quirk_bits, key) \
-    &(const struct provider_kind){                                                        \
-        .name = kind_name,                                                                \
-        .otel_name = otel,                                                                \
-        .base_url = url_text,                                                             \
-        .auth = PROVIDER_AUTH_##auth_kind,                                                \
-        .services = BITS service_list,                                                    \
-        .service = FIRST service_list,                                                    \
-        .quirks = quirk_bits,                                                             \
-        .key_optional = key,                                                              \
-        FAMILY_##family,                                                                  \
+#define KIND(kind_name, otel, url_text, family, auth_kind, service_list, quirk_bits, key, fill) \
+    &(const struct provider_kind){                                                              \
+        .name = kind_name,                                                                      \
+        .otel_name = otel,                                                                      \
+        .base_url = url_text,                                                                   \
+        .auth = PROVIDER_AUTH_##auth_kind,                                                      \
+        .services = BITS service_list,                                                          \
+        .service = FIRST service_list,                                                          \
+        .quirks = quirk_bits,                                                                   \
+        .key_optional = key,                                                                    \
+        .prefill = CHAT_PREFILL_##fill,                                                         \
+        FAMILY_##family,                                                                        \
     },
 #include "providers/kinds.def"
 #undef KIND
@@ -79,6 +80,25 @@ unsigned provider_quirks(const struct provider *provider) {
     if (provider->s3_locations)
         quirks |= QUIRK_S3_LOCATIONS;
     return quirks;
+}
+
+/* DeepSeek's prefix works at its beta endpoint only, whose address the operator must have given. */
+static bool is_beta(const struct provider *provider) {
+    return span_starts(span_str(provider->path_prefix), SPAN("/beta"));
+}
+
+enum chat_prefill provider_prefill(const struct provider *provider, enum provider_service service,
+                                   const struct model_facts *facts) {
+    enum chat_prefill prefill = provider->kind->prefill;
+    if (service == SERVICE_MESSAGES || service == SERVICE_CONVERSE) {
+        bool takes = facts->facts & MODEL_CLAUDE && !(facts->facts & MODEL_NO_PREFILL);
+        return takes ? prefill : CHAT_PREFILL_NONE;
+    }
+    if (service != SERVICE_CHAT)
+        return CHAT_PREFILL_NONE;
+    if (prefill == CHAT_PREFILL_BETA)
+        return is_beta(provider) ? CHAT_PREFILL_PREFIX : CHAT_PREFILL_NONE;
+    return prefill;
 }
 
 /* --- services --- */

@@ -175,3 +175,31 @@ TEST(bench_ask_model_and_recording) {
     EXPECT_STR(bytes_text(&ask.sim_file), "x.sse");
     ask_free(&ask);
 }
+
+/* What is left of an echo behind an unfinished turn, which must be marked as one. */
+TEST(bench_ask_goes_on) {
+#define ECHO \
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"echo: one two three\"}"
+    static const struct {
+        const char *body, *rest;
+    } rows[] = {
+        {ECHO "]}", "one two three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":\"one two\"}]}", "one two three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":\"one two\",\"prefix\":true}]}", " three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":\"one tw\",\"partial\":true}]}", "o three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"one\"}]}],"
+              "\"add_generation_prompt\":false,\"continue_final_message\":true}",
+         " two three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":\"two\",\"prefix\":true}]}", "one two three"},
+        {ECHO ",{\"role\":\"assistant\",\"content\":\"one two three four\",\"prefix\":true}]}",
+         "one two three"},
+    };
+#undef ECHO
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ask_error error;
+        ROW("%s", rows[i].body);
+        EXPECT(read_chat(rows[i].body, strlen(rows[i].body), false, &error));
+        EXPECT_EQ(ask.mode, ASK_ECHO);
+        EXPECT_STR(bytes_text(&ask.echo), rows[i].rest);
+    }
+}
