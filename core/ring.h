@@ -55,6 +55,8 @@ bool ring_overflowed(const struct ring *);
 /* CLOCK_MONOTONIC and CLOCK_REALTIME, ns. */
 uint64_t ring_now(struct ring *);
 uint64_t ring_wall(struct ring *);
+/* CLOCK_THREAD_CPUTIME_ID of the calling thread, ns; 0 in a simulation, whose cores are never busy. */
+uint64_t ring_cpu(struct ring *);
 /* A seed for core/rand: from the kernel, or from the simulation's seed. */
 uint64_t ring_seed(struct ring *);
 /* Provided buffer `id` (cqe->flags >> IORING_CQE_BUFFER_SHIFT), buf_size_bytes long; given back

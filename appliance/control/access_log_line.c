@@ -5,6 +5,7 @@
 #include "appliance/control/access_log_line.h"
 
 #include "appliance/race/cost.h"
+#include "appliance/race/rescue.h"
 #include "core/base.h"
 
 /* Names of the operator, and what a client called its model: no honest one is longer. */
@@ -137,7 +138,7 @@ static void put_attempt(struct json_out *out, const struct attempt *attempt) {
     put_text(out, SPAN("outcome"), span_str(race_outcome_name(race_outcome_of(attempt->why))));
     put_text(out, SPAN("reason"), reason_of(attempt->why));
     put_count(out, SPAN("status"), attempt->status != 0, attempt->status);
-    put_count(out, SPAN("tokens"), well, cost.output_tokens);
+    put_count(out, SPAN("tokens"), well || cost.output_tokens, cost.output_tokens);
     put_usd(out, SPAN("cost_usd"), cost.priced, cost.pico);
     json_out_object_end(out);
 }
@@ -165,25 +166,32 @@ static void put_attempts(struct json_out *out, const struct exchange *exchange) 
 /* --- the request --- */
 
 static void put_money(struct json_out *out, const struct exchange *exchange) {
-    bool winner_priced = false, losers_priced = true;
-    uint64_t won_pico = 0, wasted_pico = 0;
+    /* The answer may be of several: of each who gave a part of it. */
+    bool answered = false, winners_priced = true, losers_priced = true;
+    uint64_t won_pico = 0, wasted_pico = 0, wasted_tokens = 0;
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
         struct cost cost = cost_of(exchange->attempts[i]);
-        if (exchange->attempts[i] == exchange->winner) {
-            winner_priced = cost.priced;
-            won_pico = cost.pico;
+        if (!cost_is_wasted(exchange->attempts[i])) {
+            answered = true;
+            winners_priced &= cost.priced;
+            won_pico += cost.pico;
         } else {
             losers_priced &= cost.priced;
             wasted_pico += cost.pico;
+            wasted_tokens += cost.output_tokens;
         }
     }
-    put_usd(out, SPAN("cost_usd"), winner_priced, won_pico);
+    put_usd(out, SPAN("cost_usd"), answered && winners_priced, won_pico);
     put_usd(out, SPAN("wasted_usd"), losers_priced, wasted_pico);
+    put_count(out, SPAN("wasted_tokens"), true, wasted_tokens);
 }
 
 static void put_request(struct json_out *out, const struct exchange *exchange) {
     const struct attempt *winner = exchange->winner;
     bool counted = winner && winner->reader.usage.known;
+    struct chat_usage usage = {.known = false};
+    if (counted)
+        usage = rescue_usage(winner, &winner->reader.usage);
     struct span model = exchange->model ? span_str(exchange->model->name) : exchange->req.model;
     put_time(out, exchange->begin_wall_ns);
     put_text(out, SPAN("id"), exchange->id);
@@ -194,9 +202,8 @@ static void put_request(struct json_out *out, const struct exchange *exchange) {
     put_bool(out, SPAN("stream"), exchange->req.stream);
     put_count(out, SPAN("bytes_in"), true, exchange->bytes_in);
     put_count(out, SPAN("bytes_out"), true, exchange->bytes_out);
-    put_count(out, SPAN("input_tokens"), counted, counted ? winner->reader.usage.input_tokens : 0);
-    put_count(out, SPAN("output_tokens"), counted,
-              counted ? winner->reader.usage.output_tokens : 0);
+    put_count(out, SPAN("input_tokens"), counted, usage.input_tokens);
+    put_count(out, SPAN("output_tokens"), counted, usage.output_tokens);
     put_money(out, exchange);
     put_ms(out, SPAN("ttft_ms"), exchange->begin_ns, exchange->commit_ns);
     put_ms(out, SPAN("total_ms"), exchange->begin_ns, exchange->end_ns);

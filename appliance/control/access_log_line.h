@@ -3,9 +3,11 @@
  * What is not known is null. Times are counted from the request's first byte: start_ms, head_ms,
  * first_token_ms and end_ms of an attempt too, so that all lie on one line; connect_ms is how long
  * its connection took (TCP and TLS), null when it was there before. input_tokens and output_tokens
- * are the winner's as its provider counted them; an attempt that was cut off before it gave a count
- * shows the content that came, an estimate. cost_usd is the winner's, wasted_usd what the others
- * cost. winner is a provider; reason and an attempt's reason are names of core/fail.def. */
+ * are what the client was told: the winner's as its provider counted them, and of an answer that was
+ * gone on with after a stall the input once and all of the output; an attempt that was cut off before
+ * it gave a count shows the content that came, an estimate. cost_usd is of all attempts that gave a
+ * part of the answer (mostly one), wasted_usd and wasted_tokens what the others cost and said. winner is a provider, the last that
+ * gave a part; reason and an attempt's reason are names of core/fail.def. */
 #ifndef HEDGEROW_APPLIANCE_CONTROL_ACCESS_LOG_LINE_H
 #define HEDGEROW_APPLIANCE_CONTROL_ACCESS_LOG_LINE_H
 

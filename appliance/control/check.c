@@ -116,6 +116,10 @@ static void plan_provider(const struct config_provider *p, FILE *out) {
             p->pool_min_idle, p->pool_max_connections, cancels[p->cancel]);
     if (p->limit_concurrency)
         fprintf(out, "; at most %" PRIu64 " requests at once", p->limit_concurrency);
+    if (p->limit_rpm)
+        fprintf(out, "; at most %" PRIu64 " requests a minute", p->limit_rpm);
+    if (p->limit_tpm)
+        fprintf(out, "; at most %" PRIu64 " tokens a minute", p->limit_tpm);
     fputs("\n", out);
 }
 
@@ -149,8 +153,13 @@ static void plan_hedge(const struct config_hedge *hedge, FILE *out) {
     if (hedge->mode == HEDGE_MODE_ADAPTIVE)
         fprintf(out, ", for p%g", hedge->target * 100);
     fprintf(out, "; at most %u attempts", hedge->max_attempts);
+    if (hedge->mode == HEDGE_MODE_ADAPTIVE) {
+        fputs(" and never later than after ", out);
+        put_duration(hedge->max_delay_ns, out);
+    }
     if (hedge->mode != HEDGE_MODE_OFF)
-        fprintf(out, ", %g%% extra; %s counts as an answer", hedge->request_budget * 100,
+        fprintf(out, ", %g%% extra requests, %g%% extra money; %s counts as an answer",
+                hedge->request_budget * 100, hedge->cost_budget * 100,
                 hedge->commit_on_reasoning ? "reasoning" : "only content");
     fprintf(out, "; on a stall: %s\n", stalls[hedge->on_stall]);
 }

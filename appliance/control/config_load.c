@@ -10,8 +10,10 @@
 #include "appliance/control/config_expand.h"
 #include "appliance/control/config_names.h"
 #include "appliance/control/config_parts.h"
+#include "appliance/control/config_quota.h"
 #include "appliance/control/config_value.h"
 #include "appliance/control/keys.h"
+#include "appliance/race/learner.h"
 #include "core/heap.h"
 #include "core/slab.h"
 #include "net/cert.h"
@@ -250,8 +252,13 @@ void config_free(struct config **config) {
         if (snapshot->config.providers[i].tls)
             cert_client_drop(&snapshot->config.providers[i].tls);
     for (unsigned i = 0; i < snapshot->config.provider_count; i++)
+        if (snapshot->config.providers[i].shared)
+            config_quota_drop(&snapshot->config.providers[i].shared);
+    for (unsigned i = 0; i < snapshot->config.provider_count; i++)
         if (snapshot->config.providers[i].provider.oci_key)
             oci_key_free(&snapshot->config.providers[i].provider.oci_key);
+    if (snapshot->config.learner)
+        learner_free(&snapshot->config.learner);
     drop_listeners(&snapshot->config);
     arena_fini(&snapshot->arena);
     memory_fini(&snapshot->memory);

@@ -6,6 +6,7 @@
  *           trust store. */
 #include "appliance/control/config_names.h"
 #include "appliance/control/config_parts.h"
+#include "appliance/control/config_quota.h"
 #include "appliance/control/config_url.h"
 #include "net/cert.h"
 
@@ -285,7 +286,11 @@ static void read_bounds(struct config_reader *r, const struct draft *draft,
                              pool.max_connections);
     provider->pool_min_idle = pool.min_idle;
     provider->pool_max_connections = pool.max_connections;
+    provider->limit_rpm = limits.rpm;
+    provider->limit_tpm = limits.tpm;
     provider->limit_concurrency = limits.concurrency;
+    if (limits.rpm || limits.tpm || limits.concurrency)
+        provider->shared = config_quota_new();
 }
 
 /* Where paths go that are passed through to it. */

@@ -72,7 +72,7 @@ struct config_pool {
     bool http2;
 };
 struct config_limits {
-    uint64_t concurrency;
+    uint64_t rpm, tpm, concurrency;
 };
 struct config_model_draft {
     const struct config_node *backends, *hedge, *timeouts, *fallback, *aliases;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "appliance/control/access_log.h"
+#include "appliance/control/config_quota.h"
 #include "appliance/control/keys.h"
 #include "core/heap.h"
 #include "core/limits.h"
@@ -162,6 +163,7 @@ static int open_member(struct crew_member *member, const struct config *config) 
     member->race.finished = access_log_finished;
     member->race.release = race_release;
     member->race.sticky = member->crew->sticky;
+    member->race.workers = member->crew->count;
     member->race.owner = member->log;
     race_init(&member->race, &member->loop, &member->resolve, config, EXCHANGES_PER_WORKER);
     for (unsigned i = 0; i < member->server_count; i++) {
@@ -260,6 +262,7 @@ static bool running(const struct crew_member *member) {
 
 void crew_reconfigure(struct crew *crew, struct config *config) {
     struct config_hold *before = crew->current;
+    config_quota_inherit(config, before->config);
     crew->current = config_hold_take(config);
     for (unsigned i = 0; i < crew->count; i++)
         if (running(&crew->members[i]))

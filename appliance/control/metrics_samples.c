@@ -183,17 +183,21 @@ METRICS_SAMPLES(hedges_started) {
 }
 
 METRICS_SAMPLES(hedges_won) {
-    for (unsigned i = 0; i < view->model_count; i++)
-        metrics_out_count(out, L({"model", view->models[i].name}),
-                          view->models[i].stats.hedges_won);
+    for (unsigned i = 0; i < view->model_count; i++) {
+        const struct metrics_model *row = &view->models[i];
+        uint64_t won = 0;
+        for (unsigned k = HEDGE_DELAY; k < countof(row->stats.hedges_won); k++)
+            won += row->stats.hedges_won[k];
+        metrics_out_count(out, L({"model", row->name}), won);
+    }
 }
 
 METRICS_SAMPLES(hedges_suppressed) {
-    for (unsigned k = 0; k < SUPPRESSED_COUNT; k++) {
+    for (unsigned k = 0; k < SUPPRESS_COUNT; k++) {
         uint64_t sum = 0;
         for (unsigned i = 0; i < view->model_count; i++)
             sum += view->models[i].stats.suppressed[k];
-        metrics_out_count(out, L({"reason", race_suppressed_name((enum race_suppressed)k)}), sum);
+        metrics_out_count(out, L({"reason", suppress_name((enum suppress)k)}), sum);
     }
 }
 
@@ -210,6 +214,29 @@ METRICS_SAMPLES(hedge_delay) {
             metrics_out_decimal(out, L({"model", row->model}, {"provider", row->provider}),
                                 row->delay_sum_ns / row->delay_count, NS_DECIMALS);
     }
+}
+
+/* --- limits --- */
+
+METRICS_SAMPLES(ratelimit_remaining) {
+    for (unsigned i = 0; i < view->backend_count; i++) {
+        const struct metrics_backend *row = &view->backends[i];
+        for (unsigned q = 0; q < RATELIMIT_QUANTITIES; q++)
+            if (row->remaining[q] != UINT64_MAX)
+                metrics_out_count(out,
+                                  L({"provider", row->provider}, {"model", row->model},
+                                    {"kind", ratelimit_quantity_name((enum ratelimit_quantity)q)}),
+                                  row->remaining[q]);
+    }
+}
+
+METRICS_SAMPLES(quota_denied) {
+    for (unsigned i = 0; i < view->provider_count; i++)
+        for (unsigned k = QUOTA_ROOM + 1; k < QUOTA_VERDICTS; k++)
+            metrics_out_count(out,
+                              L({"provider", view->providers[i].name},
+                                {"reason", quota_verdict_name((enum quota_verdict)k)}),
+                              view->providers[i].denied[k]);
 }
 
 /* --- what it costs --- */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "appliance/control/access_log.h"
+#include "appliance/race/advise.h"
 #include "core/heap.h"
 #include "core/limits.h"
 
@@ -51,6 +52,7 @@ static struct metrics_backend *backend_row(struct metrics_view *view,
     row->provider = copy_text(provider->name);
     row->model = copy_text(backend->model);
     row->otel_name = provider->kind->otel_name;
+    memset(row->remaining, 0xff, sizeof row->remaining);
     return row;
 }
 
@@ -93,8 +95,10 @@ static unsigned severity(enum health_state state) {
 }
 
 /* After how long a request that goes to this backend first is hedged; false: it is not. */
-static bool hedge_delay(const struct config_model *model, const struct health_backend *health,
-                        uint64_t *delay_ns) {
+static bool hedge_delay(const struct config_model *model, const struct upstreams *upstreams,
+                        unsigned first, uint64_t *delay_ns) {
+    const struct learn_advice *advice;
+    unsigned second;
     *delay_ns = 0;
     if (model->backend_count < 2)
         return false;
@@ -102,8 +106,10 @@ static bool hedge_delay(const struct config_model *model, const struct health_ba
     case HEDGE_MODE_OFF: return false;
     case HEDGE_MODE_FIXED: *delay_ns = model->hedge.delay_ns; return true;
     case HEDGE_MODE_ADAPTIVE:
-        *delay_ns = health->delay_ns ? health->delay_ns : model->hedge.delay_ns;
-        return true;
+        advice = advise_second(&upstreams->batch.boards[model->index], first, LEARN_ANY, UINT32_MAX,
+                               &second);
+        *delay_ns = advice ? advice->delay_ns : UINT64_MAX;
+        return *delay_ns != UINT64_MAX; /* it is not worth a hedge */
     case HEDGE_MODE_RACE: return true;
     }
     return false;
@@ -118,15 +124,23 @@ static void add_backend(struct metrics_view *view, const struct upstreams *upstr
     row->priced |= backend->price.known;
     row->state = severity(health->state) > row->state ? severity(health->state) : row->state;
     row->in_flight += health->in_flight;
-    if (!hedge_delay(model, health, &delay_ns))
+    for (unsigned q = 0; q < RATELIMIT_QUANTITIES; q++) {
+        uint64_t left, now_ns = ring_now(NULL);
+        if (quota_remaining(&upstreams->quota.backends[backend->id], (enum ratelimit_quantity)q,
+                            now_ns, &left))
+            row->remaining[q] = min_u64(row->remaining[q], left);
+    }
+    if (!hedge_delay(model, upstreams, backend->index, &delay_ns))
         return;
     row->delay_sum_ns += delay_ns;
     row->delay_count++;
 }
 
-static void add_pool(struct metrics_view *view, const struct pool_origin *pool, const char *name,
-                     unsigned index) {
+static void add_provider(struct metrics_view *view, const struct upstreams *upstreams,
+                         const char *name, unsigned index) {
+    const struct pool_origin *pool = &upstreams->pools[index];
     struct metrics_provider *row = provider_row(view, name, index);
+    quota_merge_denied(row->denied, upstreams->quota.providers[index].denied);
     race_stats_merge_pool(&row->stats, &pool->stats);
     row->waiting += pool->waiting_count;
     view->upstream_idle += pool->idle_count;
@@ -149,7 +163,7 @@ static void add_upstreams(struct metrics_view *view, const struct upstreams *ups
         }
     }
     for (unsigned i = 0; i < config->provider_count; i++)
-        add_pool(view, &upstreams->pools[i], config->providers[i].provider.name, i);
+        add_provider(view, upstreams, config->providers[i].provider.name, i);
     view->generation = min_u64(view->generation, config->generation);
 }
 

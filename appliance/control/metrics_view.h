@@ -26,12 +26,15 @@ struct metrics_backend {
     unsigned in_flight;
     uint64_t delay_sum_ns; /* of the hedge delay when it is asked first */
     unsigned delay_count;  /* workers that hedge it */
+    /* of its provider's limits, the least that a worker knows of; UINT64_MAX: none does */
+    uint64_t remaining[RATELIMIT_QUANTITIES];
 };
 
 struct metrics_provider {
     char *name;
     struct pool_stats stats;
     uint64_t waiting; /* attempts without a connection */
+    uint64_t denied[QUOTA_VERDICTS];
 };
 
 struct metrics_worker {

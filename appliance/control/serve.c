@@ -22,6 +22,7 @@
 #include "appliance/control/config_load.h"
 #include "appliance/control/credentials.h"
 #include "appliance/control/crew.h"
+#include "appliance/control/learning.h"
 #include "appliance/control/version.h"
 #include "core/heap.h"
 #include "net/addr.h"
@@ -68,6 +69,7 @@ struct serving {
     struct config *config; /* the one in use; owned by the crew once it has started */
     struct crew crew;
     struct credentials *credentials;
+    struct learning *learning;
     struct access_log *log;
     struct admin *admin;
     unsigned worker_count;
@@ -216,6 +218,8 @@ static void reload(struct serving *serving) {
         say("reload: the thread that obtains credentials cannot be started: %s", strerror(-error));
         config_free(&config);
     }
+    error = config ? learning_use(serving->learning, config) : 0;
+    CHECK(error == 0); /* its thread runs since the start */
     if (config) {
         config->generation = serving->config->generation + 1;
         serving->config = config;
@@ -287,6 +291,13 @@ static int run(struct serving *serving, const sigset_t *signals) {
             start_advice(error));
         return 1;
     }
+    serving->learning = learning_new(serving->worker_count);
+    error = learning_use(serving->learning, config);
+    if (error < 0) {
+        say("the thread that learns cannot be started: %s%s", strerror(-error),
+            start_advice(error));
+        return 1;
+    }
     error = crew_start(&serving->crew, config, serving->worker_count, serving->cpus,
                        serving->listen_fds, serving->log);
     if (error == 0 && config->admin.host)
@@ -303,6 +314,7 @@ static int run(struct serving *serving, const sigset_t *signals) {
     if (serving->admin)
         admin_stop(&serving->admin);
     credentials_free(&serving->credentials);
+    learning_free(&serving->learning);
     crew_join(&serving->crew);
     access_log_close(&serving->log);
     if (error == 0)

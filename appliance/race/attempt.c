@@ -97,6 +97,16 @@ static void note_skew(struct attempt *attempt, const struct http_head *head, int
         attempt->exchange->upstreams->providers[provider->index].skew_s = skew_s;
 }
 
+/* What the provider says is left of its limits; of answers that failed, too. */
+static void hear_limits(struct attempt *attempt, const struct http_head *head) {
+    struct ratelimit told;
+    if (!attempt->quota.backend)
+        return;
+    int64_t now_ms = (int64_t)(ring_wall(loop_of(attempt)->ring) / NS_PER_MS);
+    ratelimit_read(head, attempt->quota.backend->dialect, now_ms, &told);
+    quota_heard(&attempt->quota, &told, attempt->head_ns);
+}
+
 static void on_head(struct stream *stream, const struct http_head *head) {
     struct attempt *attempt = of_stream(stream);
     if (attempt->state != ATTEMPT_WAITING)
@@ -105,6 +115,7 @@ static void on_head(struct stream *stream, const struct http_head *head) {
     attempt->begun = true;
     attempt->status = head->status;
     attempt->head_ns = loop_of(attempt)->now_ns;
+    hear_limits(attempt, head);
     for (unsigned i = 0; i < countof(request_id_fields) && !attempt->upstream_request_id.n; i++) {
         struct span id = http_field(head, request_id_fields[i]);
         if (id.n <=
@@ -174,7 +185,8 @@ static void on_gone(struct stream *stream, enum fail why) {
     struct attempt *attempt = of_stream(stream);
     attempt->stream = NULL;
     bool dead = why == FAIL_RESET || why == FAIL_CLOSED;
-    if (attempt->state == ATTEMPT_WAITING && dead && attempt->reused && !attempt->retried_fresh) {
+    if (attempt->state == ATTEMPT_WAITING && dead && attempt->reused && !attempt->retried_fresh &&
+        quota_again(&attempt->quota, loop_of(attempt)->now_ns)) {
         /* The pool's race: the server closed an idle connection just as it was used. Nothing was
          * answered, so the request may be sent once more on a new connection (RFC 9110 9.2.2,
          * PROVIDERS.md 7). */
@@ -263,6 +275,7 @@ static void init_dialects(struct attempt *attempt) {
     attempt->reader.strip_usage = !exchange->req.include_usage;
     attempt->reader.want_usage = exchange->req.include_usage;
     attempt->reader.keep_usage = exchange->req.continuous_usage;
+    attempt->reader.keep = exchange->plan.on_stall != ON_STALL_FAIL;
     exchange->dialect->writer_init(&attempt->writer, &exchange->arena, &exchange->req);
     attempt->writer.created_s = (int64_t)(exchange->begin_wall_ns / NS_PER_S);
 }

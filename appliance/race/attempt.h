@@ -10,6 +10,8 @@
 
 #include "appliance/race/config.h"
 #include "appliance/race/hedge.h"
+#include "appliance/race/quota.h"
+#include "appliance/race/stall.h"
 #include "core/arena.h"
 #include "core/buf.h"
 #include "net/pool.h"
@@ -35,6 +37,7 @@ struct attempt {
     unsigned number;               /* position in the exchange's attempts and in hedge */
     enum attempt_state state;
     enum hedge_trigger trigger;
+    struct quota_ticket quota;
     struct stream *stream; /* NULL before a connection and after gone */
     struct pool_ask ask;
     struct defer end_later; /* an end found while starting, reported from the loop */
@@ -64,9 +67,15 @@ struct attempt {
     struct carry carry; /* the unfinished event, or a body being collected */
     struct chat_reader reader;
     struct chat_writer writer;
-    struct json_out held;     /* what will be said to the client at the commit; in the arena */
-    struct json_out joined;   /* data of an event with several data lines; in the arena */
-    struct span body;         /* COLLECTING, ended: the body, in the carry */
+    struct json_out held;   /* what will be said to the client at the commit; in the arena */
+    struct json_out joined; /* data of an event with several data lines; in the arena */
+    struct span body;       /* COLLECTING, ended: the body, in the carry */
+    /* It goes on for a winner that stalled (rescue.h). */
+    struct attempt *behind;   /* who that was, of the same exchange; NULL: nobody */
+    bool takes_over;          /* what it says goes where `behind` has begun: a stream, or a text */
+    bool delivered;           /* it stalled, and what it said is part of the answer all the same */
+    struct span lost;         /* white space that its request left out, and it may say again */
+    struct stall_said said;   /* what the client has heard, kept unless on_stall is fail */
     struct span content_type; /* of a collected body */
     struct span error_type;   /* x-amzn-ErrorType of a failure, or empty */
 };
@@ -78,7 +87,8 @@ struct attempt *attempt_start(struct exchange *, unsigned number,
                               enum hedge_trigger trigger);
 /* Cuts it off: the connection is closed at once. Its end is not reported. */
 void attempt_cancel(struct attempt *, enum fail why);
-/* From now on what it decodes goes to the client; what is held is relayed first. */
+/* From now on what it decodes goes to the client; what is held is relayed first. One that takes over
+ * goes on with its predecessor's writer. */
 void attempt_commit(struct attempt *);
 /* The client reads again. */
 void attempt_resume(struct attempt *);

@@ -2,16 +2,19 @@
  *
  * Three ways to the client: of the same dialect the provider's bytes go on as they came, wherever its
  * reader allows; of another dialect, or mended, canonical events are written anew; for a client that
- * waits for one body they are collected, or merged where the dialect can do that with its own.
+ * waits for one body they are collected, or merged where the dialect can do that with its own. An
+ * attempt that takes over from a stalled one (rescue.h) is always written anew, by that one's writer.
  *
  * Promises: an event is judged before what follows it is read; nothing of an attempt that is not
- *           committed reaches the client. */
+ *           committed reaches the client, nor a writer that the client has heard. */
 #include "appliance/race/attempt_read.h"
 
 #include "appliance/race/exchange.h"
 #include "appliance/race/pin.h"
+#include "appliance/race/rescue.h"
 #include "core/limits.h"
 #include "providers/embeddings.h"
+#include "providers/prefill.h"
 
 /* What the dialects write around the text of one event, generously: ids, names, usage. */
 #define TEXT_PER_EVENT 2048
@@ -41,7 +44,7 @@ static void say(struct attempt *attempt, struct span bytes) {
 }
 
 void attempt_resume(struct attempt *attempt) {
-    if (!attempt->paused || !attempt->stream)
+    if (!attempt->paused || !attempt->stream || attempt->state == ATTEMPT_ENDED)
         return;
     attempt->paused = false;
     attempt->last_event_ns = loop_of(attempt)->now_ns;
@@ -54,6 +57,10 @@ void attempt_commit(struct attempt *attempt) {
     attempt->last_event_ns = loop_of(attempt)->now_ns;
     if (attempt->state != ATTEMPT_ENDED)
         loop_arm(loop_of(attempt), &attempt->idle, attempt->exchange->plan.timeouts.idle_ns);
+    if (attempt->takes_over) {
+        attempt->writer = attempt->behind->writer;
+        attempt->said = attempt->behind->said;
+    }
     if (client_streams(attempt))
         say(attempt, json_out_span(&attempt->held));
 }
@@ -93,6 +100,8 @@ static void rewrite(struct attempt *attempt, const struct gathered *gathered) {
     }
     if (out.full)
         attempt->writer.full = true;
+    if (attempt->writer.full)
+        return; /* what there was no memory for is not said by half: judge ends the attempt */
     say(attempt, json_out_span(&out));
 }
 
@@ -103,7 +112,7 @@ static void collect(struct attempt *attempt, const struct gathered *gathered) {
 
 /* The client waits for one body, and its dialect can put its own events together without loss. */
 static bool merges(const struct attempt *attempt) {
-    return !client_streams(attempt) && !attempt->encoded->translated &&
+    return !client_streams(attempt) && !attempt->encoded->translated && !attempt->takes_over &&
            attempt->exchange->dialect->merge;
 }
 
@@ -145,6 +154,8 @@ static void judge(struct attempt *attempt, const struct gathered *gathered) {
     enum fail error = FAIL_NONE;
     for (unsigned i = 0; i < gathered->count; i++) {
         const struct chat_event *event = &gathered->events[i];
+        if (attempt->reader.keep)
+            stall_hear(&attempt->said, event, &attempt->exchange->arena);
         if (event->kind == CHAT_FINISH)
             attempt->finish = event->finish;
         if (event->kind == CHAT_DONE)
@@ -169,6 +180,58 @@ static void judge(struct attempt *attempt, const struct gathered *gathered) {
     report_content(attempt);
     if (done && attempt->state != ATTEMPT_ENDED)
         finish(attempt, attempt->finish);
+}
+
+/* What is said to a client who was told its beginning by another: the answer has begun, the usage is
+ * that of the whole, and white space that the request had to leave out is not said twice. */
+static void adapt(struct attempt *attempt, const struct gathered *gathered) {
+    for (unsigned i = 0; i < gathered->count; i++) {
+        struct chat_event *event = &gathered->events[i];
+        if (event->kind == CHAT_START)
+            event->kind = CHAT_OTHER;
+        if (event->kind == CHAT_USAGE)
+            event->usage = rescue_usage(attempt, &event->usage);
+        if (event->kind != CHAT_TEXT || attempt->lost.n == 0)
+            continue;
+        size_t again = prefill_repeated(attempt->lost, event->text);
+        event->text = span_from(event->text, again);
+        attempt->lost = event->text.n ? span_of(NULL, 0) : span_from(attempt->lost, again);
+    }
+}
+
+/* Is it said by events that would be the first that the client hears of it? */
+static bool begins(const struct gathered *gathered) {
+    bool begins = false;
+    for (unsigned i = 0; i < gathered->count; i++) {
+        const struct chat_event *event = &gathered->events[i];
+        if (event->kind == CHAT_ERROR)
+            return false;
+        begins |= chat_event_is_content(event) || event->kind == CHAT_SIGNATURE ||
+                  event->kind == CHAT_REDACTED;
+    }
+    return begins && !gathered->overflow;
+}
+
+/* Before its commit nothing of it is written, for it is not its own writer that would be changed; what
+ * commits it is written at once. */
+static void take_over(struct attempt *attempt, const struct gathered *gathered) {
+    adapt(attempt, gathered);
+    if (!attempt->committed && begins(gathered)) {
+        attempt->content = true;
+        report_content(attempt);
+    }
+    if (attempt->committed)
+        tell(attempt, gathered);
+    judge(attempt, gathered);
+}
+
+static void tell_and_judge(struct attempt *attempt, const struct gathered *gathered) {
+    if (attempt->takes_over) {
+        take_over(attempt, gathered);
+        return;
+    }
+    tell(attempt, gathered);
+    judge(attempt, gathered);
 }
 
 /* --- streams --- */
@@ -219,6 +282,10 @@ static void read_message(struct attempt *attempt, const struct framed *message, 
         attempt->encoded->dialect->read_event(&attempt->reader, message->name, message->data, sink);
     if (gathered.count)
         attempt->last_event_ns = loop_of(attempt)->now_ns;
+    if (attempt->takes_over) {
+        take_over(attempt, &gathered);
+        return;
+    }
     if (attempt->encoded->translated)
         verdict = CHAT_REWRITE;
     bool plain = verdict == CHAT_AS_IS && message->raw.n && client_streams(attempt);
@@ -346,8 +413,7 @@ void attempt_finish_stream(struct attempt *attempt) {
     struct gathered gathered;
     struct chat_sink sink = sink_to(attempt, &gathered);
     attempt->encoded->dialect->read_end(&attempt->reader, sink);
-    tell(attempt, &gathered);
-    judge(attempt, &gathered);
+    tell_and_judge(attempt, &gathered);
     if (attempt->state != ATTEMPT_ENDED)
         attempt_end(attempt, FAIL_INCOMPLETE);
 }
@@ -444,8 +510,7 @@ void attempt_finish_body(struct attempt *attempt) {
     struct chat_sink sink = sink_to(attempt, &gathered);
     attempt->encoded->dialect->read_body(&attempt->reader, attempt->body, sink);
     attempt->verbatim = merges(attempt); /* the provider's own body is what the client asked for */
-    tell(attempt, &gathered);
-    judge(attempt, &gathered);
+    tell_and_judge(attempt, &gathered);
     if (attempt->state != ATTEMPT_ENDED)
         attempt_end(attempt, FAIL_INCOMPLETE);
 }

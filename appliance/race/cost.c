@@ -28,13 +28,15 @@ static bool is_billed(const struct attempt *attempt) {
 
 static uint64_t output_of(const struct attempt *attempt) {
     const struct attempt *winner = attempt->exchange->winner;
-    if (attempt->reader.usage.known)
+    /* Of an answer that was not finished some providers have said a beginning, "output_tokens":1. */
+    if (attempt->reader.usage.known && attempt->whole)
         return attempt->reader.usage.output_tokens;
+    uint64_t seen = max_u64(attempt->events, attempt->reader.usage.output_tokens);
     bool bills_on = attempt->backend->provider->cancel == CANCEL_BILLS_ON && cut_off(attempt->why);
     if (!bills_on || !winner || winner == attempt)
-        return attempt->events;
+        return seen;
     const struct chat_usage *usage = &winner->reader.usage;
-    return max_u64(attempt->events, usage->known ? usage->output_tokens : winner->events);
+    return max_u64(seen, usage->known ? usage->output_tokens : winner->events);
 }
 
 static uint64_t money(uint64_t tokens, uint64_t pico) {
@@ -58,4 +60,8 @@ struct cost cost_of(const struct attempt *attempt) {
     cost.pico = money(input - cached, price->input_pico) + money(cached, price->cached_input_pico) +
                 money(cost.output_tokens, price->output_pico);
     return cost;
+}
+
+bool cost_is_wasted(const struct attempt *attempt) {
+    return attempt != attempt->exchange->winner && !attempt->delivered;
 }

@@ -22,5 +22,7 @@ struct cost {
 
 /* Of an attempt that has ended, of an exchange that is over (its winner is known or there is none). */
 struct cost cost_of(const struct attempt *);
+/* Is nothing of what it said part of the answer that the client got? Likewise of one that is over. */
+bool cost_is_wasted(const struct attempt *);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/base.h"
 #include "core/limits.h"
 #include "providers/anthropic.h"
+#include "providers/prefill.h"
 
 /* Room that a translated body is given at first: most keep the size of the client's. */
 #define BODY_SLACK_BYTES 512
@@ -38,7 +39,7 @@ static struct encoded *apply(struct exchange *exchange, const struct chat_edit *
 }
 
 static int edited(struct exchange *exchange, const struct config_backend *backend,
-                  const struct dialect *dialect, struct encoded **out) {
+                  const struct dialect *dialect, const struct prefill *rest, struct encoded **out) {
     const struct provider *provider = &backend->provider->provider;
     struct span model = span_str(backend->model);
     struct chat_edit edits[CHAT_EDITS_MAX];
@@ -51,14 +52,15 @@ static int edited(struct exchange *exchange, const struct config_backend *backen
         count = anthropic_edit_count(&exchange->req, model, quirks, arena, edits);
     else
         count = embeddings_edit(&exchange->embeddings, model, quirks, arena, edits);
+    if (count >= 0 && rest)
+        count = prefill_edit(&exchange->req, rest, arena, edits, (unsigned)count);
     if (count < 0)
         return count;
     *out = apply(exchange, edits, (unsigned)count);
     return *out ? 0 : -FAIL_OVERLOAD;
 }
 
-/* Reads the canonical prompt at the first need of it. */
-static int need_prompt(struct exchange *exchange, struct span *why, struct span *field) {
+int encode_prompt(struct exchange *exchange, struct span *why, struct span *field) {
     if (exchange->prompt)
         return 0;
     const struct dialect *client = exchange->dialect;
@@ -94,25 +96,35 @@ static int keep_text(struct exchange *exchange, int rc, const struct json_out *t
     return 0;
 }
 
+/* Behind a head that was sent there is no place to name what was left out. */
+static bool lenient(const struct exchange *exchange) {
+    return exchange->model->lenient && !(exchange->winner && exchange->req.stream);
+}
+
 static int written(struct exchange *exchange, const struct config_backend *backend,
-                   const struct dialect *dialect, struct encoded **out, struct span *why,
-                   struct span *field) {
-    int rc = need_prompt(exchange, why, field);
+                   const struct dialect *dialect, const struct prefill *rest, struct encoded **out,
+                   struct span *why, struct span *field) {
+    int rc = encode_prompt(exchange, why, field);
     if (rc < 0)
         return rc;
     if (!dialect->write_prompt) {
         *why = SPAN("only requests of its own API can be sent to it");
         return -FAIL_UNSUPPORTED;
     }
-    struct chat_losses losses = {.lenient = exchange->model->lenient};
+    const struct chat_prompt *prompt =
+        rest ? prefill_prompt(exchange->prompt, rest, &exchange->arena) : exchange->prompt;
+    if (!prompt)
+        return -FAIL_OVERLOAD;
+    struct chat_losses losses = {.lenient = lenient(exchange)};
     struct chat_spell spell = {.model = span_str(backend->model),
                                .quirks = provider_quirks(&backend->provider->provider),
                                .facts = model_facts_find(span_str(backend->base_model)),
                                .stream = !exchange->req.whole_only,
+                               .prefill = rest ? rest->how : CHAT_PREFILL_NONE,
                                .losses = &losses};
     struct json_out text;
     json_out_arena(&text, &exchange->arena, exchange->req.body.n + BODY_SLACK_BYTES);
-    rc = dialect->write_prompt(exchange->prompt, &spell, &exchange->arena, &text);
+    rc = dialect->write_prompt(prompt, &spell, &exchange->arena, &text);
     return keep_text(exchange, rc, &text, &losses, out, why, field);
 }
 
@@ -130,12 +142,19 @@ static int respelt(struct exchange *exchange, enum embeddings_api api, struct en
     return keep_text(exchange, rc, &text, &losses, out, why, field);
 }
 
-int encode_request(struct exchange *exchange, const struct config_backend *backend,
-                   struct encoded **out, struct span *why, struct span *field) {
+static enum provider_service service_of(const struct exchange *exchange,
+                                        const struct config_backend *backend) {
+    return exchange->endpoint.kind == ENDPOINT_CHAT
+               ? provider_service_for(backend->provider->provider.kind, exchange->dialect)
+               : exchange->endpoint.service;
+}
+
+/* The whole request, or with `rest` for the rest of its answer. */
+static int encode(struct exchange *exchange, const struct config_backend *backend,
+                  enum provider_service service, const struct prefill *rest, struct encoded **out,
+                  struct span *why, struct span *field) {
     const struct provider_kind *kind = backend->provider->provider.kind;
     bool chat = exchange->endpoint.kind == ENDPOINT_CHAT;
-    enum provider_service service =
-        chat ? provider_service_for(kind, exchange->dialect) : exchange->endpoint.service;
     const struct dialect *dialect = chat ? provider_service_dialect(service) : NULL;
     *why = *field = span_of("", 0);
     if (!(kind->services & 1u << service)) {
@@ -148,11 +167,11 @@ int encode_request(struct exchange *exchange, const struct config_backend *backe
     if (service == SERVICE_EMBEDDINGS)
         api = embeddings_api_of(span_str(kind->name), span_str(backend->base_model));
     if (translated)
-        rc = written(exchange, backend, dialect, out, why, field);
+        rc = written(exchange, backend, dialect, rest, out, why, field);
     else if (api != EMBEDDINGS_OPENAI)
         rc = respelt(exchange, api, out, why, field);
     else
-        rc = edited(exchange, backend, dialect, out);
+        rc = edited(exchange, backend, dialect, rest, out);
     if (rc < 0)
         return rc;
     struct encoded *encoded = *out;
@@ -165,6 +184,39 @@ int encode_request(struct exchange *exchange, const struct config_backend *backe
     encoded->path = whole ? encoded->target->whole_path : encoded->target->path;
     for (unsigned i = 0; i < encoded->piece_count; i++)
         encoded->length += encoded->pieces[i].n;
+    return 0;
+}
+
+int encode_request(struct exchange *exchange, const struct config_backend *backend,
+                   struct encoded **out, struct span *why, struct span *field) {
+    return encode(exchange, backend, service_of(exchange, backend), NULL, out, why, field);
+}
+
+int encode_rest(struct exchange *exchange, const struct config_backend *backend,
+                const struct stall_said *said, struct encoded **out, struct span *why,
+                struct span *field) {
+    const struct provider *provider = &backend->provider->provider;
+    const struct model_facts *facts = model_facts_find(span_str(backend->base_model));
+    enum provider_service service = service_of(exchange, backend);
+    /* Some that answer Responses go on with an unfinished turn in chat completions only. */
+    if (provider_prefill(provider, service, facts) == CHAT_PREFILL_NONE &&
+        provider->kind->services & SERVICE_BIT(CHAT))
+        service = SERVICE_CHAT;
+    struct prefill rest = {
+        .how = provider_prefill(provider, service, facts),
+        .text = chat_text_span(&said->text),
+        .tokens = said->pieces,
+    };
+    *why = *field = span_of("", 0);
+    if (rest.how == CHAT_PREFILL_NONE) {
+        *why = SPAN("it does not go on with an answer that was begun");
+        return -FAIL_UNSUPPORTED;
+    }
+    int rc = encode(exchange, backend, service, &rest, out, why, field);
+    if (rc < 0)
+        return rc;
+    (*out)->goes_on = true;
+    (*out)->lost = span_from(rest.text, prefill_text(&rest).n);
     return 0;
 }
 

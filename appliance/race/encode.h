@@ -7,6 +7,7 @@
 #define HEDGEROW_APPLIANCE_RACE_ENCODE_H
 
 #include "appliance/race/config.h"
+#include "appliance/race/stall.h"
 #include "net/http.h"
 #include "providers/embeddings.h"
 
@@ -22,6 +23,8 @@ struct encoded {
     const struct provider_target *target;
     size_t length;             /* bytes of the body */
     struct chat_losses losses; /* what compat: lenient left out; none when not translated */
+    bool goes_on;              /* it asks for the rest of an answer (prefill.h) */
+    struct span lost;          /* ... without this white space at the end of what was said */
     unsigned piece_count;
     struct span pieces[]; /* the body, one behind the other */
 };
@@ -31,6 +34,13 @@ struct encoded {
  * -FAIL_BAD_REQUEST likewise when the request is found wrong; -FAIL_OVERLOAD. */
 int encode_request(struct exchange *, const struct config_backend *, struct encoded **out,
                    struct span *why, struct span *field);
+/* The same for the rest of the answer of which `said` is the beginning, text and nothing else:
+ * -FAIL_UNSUPPORTED also when the backend does not go on with an unfinished turn. The request allows
+ * it (stall_prompt). */
+int encode_rest(struct exchange *, const struct config_backend *, const struct stall_said *said,
+                struct encoded **out, struct span *why, struct span *field);
+/* Reads the canonical prompt into exchange->prompt at the first need of it. As encode_request. */
+int encode_prompt(struct exchange *, struct span *why, struct span *field);
 /* The head that goes before it; fields that authorise it are added and the body is signed. now_s is
  * Unix time. 0, -FAIL_CREDENTIAL, -FAIL_OVERLOAD. */
 int encode_head(struct exchange *, const struct config_backend *, const struct encoded *,

@@ -3,7 +3,11 @@
 
 #include "appliance/race/cost.h"
 #include "appliance/race/intake.h"
+#include "appliance/race/permit.h"
 #include "appliance/race/pin.h"
+#include "appliance/race/rescue.h"
+#include "appliance/race/saved.h"
+#include "appliance/race/teach.h"
 #include "core/limits.h"
 #include "net/server.h"
 
@@ -38,13 +42,24 @@ static void count_request(struct exchange *exchange) {
 /* What a loser has cost is known when it is known who won. */
 static void count_costs(struct exchange *exchange) {
     struct upstreams *upstreams = exchange->upstreams;
+    uint64_t won_pico = 0, wasted_pico = 0, wasted_tokens = 0;
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
         const struct attempt *attempt = exchange->attempts[i];
-        uint64_t pico = cost_of(attempt).pico;
-        upstreams->backends[attempt->backend->id].cost_pico += pico;
-        if (attempt != exchange->winner)
-            upstreams->models[exchange->model->index].wasted_pico += pico;
+        struct cost cost = cost_of(attempt);
+        bool wasted = cost_is_wasted(attempt);
+        upstreams->backends[attempt->backend->id].cost_pico += cost.pico;
+        *(wasted ? &wasted_pico : &won_pico) += cost.pico;
+        wasted_tokens += wasted ? cost.output_tokens : 0;
     }
+    if (exchange->attempt_count == 0)
+        return;
+    struct race_model_stats *stats = &upstreams->models[exchange->model->index];
+    stats->won_pico += won_pico;
+    stats->wasted_pico += wasted_pico;
+    stats->wasted_tokens += wasted_tokens;
+    saved_count(exchange, stats);
+    permit_end(exchange, won_pico, wasted_pico);
+    teach_cost(exchange, won_pico, wasted_pico);
 }
 
 static void drop(struct exchange *exchange) {
@@ -98,6 +113,7 @@ static void answered(struct exchange *exchange, enum fail why) {
         return;
     exchange->why = why;
     set_state(exchange, EXCHANGE_ANSWERED);
+    permit_leave(exchange);
     loop_disarm(exchange->race->loop, &exchange->wake);
 }
 
@@ -157,7 +173,11 @@ static void give_key_slot(struct exchange *exchange) {
 }
 
 static struct route_dice throw_dice(struct exchange *exchange) {
-    struct route_dice dice = {.random = rand_u64(&exchange->race->loop->rand)};
+    struct route_dice dice = {.random = rand_u64(&exchange->race->loop->rand),
+                              .quota = &exchange->upstreams->quota,
+                              .need = permit_need(exchange),
+                              .boards = exchange->upstreams->batch.boards,
+                              .kind = exchange->kind};
     switch (exchange->model->affinity) {
     case AFFINITY_NONE: break;
     case AFFINITY_PREFIX: dice.affinity_hash = exchange->req.prefix_hash; break;
@@ -207,6 +227,7 @@ static void on_end(struct stream *stream) {
         pass_begin_json(exchange);
     if (!exchange->raced || !intake_read(exchange))
         return;
+    exchange->kind = learn_kind(exchange->req.input_tokens_estimate, exchange->req.stream);
     enum fail fail = plan_make(&exchange->plan, exchange->model, exchange->key, &exchange->wish,
                                &upstreams->health, throw_dice(exchange), now_ns);
     if (fail != FAIL_NONE) {
@@ -226,8 +247,9 @@ static void on_end(struct stream *stream) {
                     "has ended");
         return;
     }
-    budget_on_request(&upstreams->budgets[exchange->model->index],
-                      exchange->model->hedge.request_budget);
+    if (exchange->plan.confined)
+        upstreams->models[exchange->model->index].suppressed[SUPPRESS_RESIDENCY]++;
+    permit_request(exchange);
     set_state(exchange, EXCHANGE_RACING);
     hedge_init(&exchange->hedge, &exchange->plan, now_ns);
     step(exchange);
@@ -235,44 +257,13 @@ static void on_end(struct stream *stream) {
 
 /* --- doing what hedge decides --- */
 
-/* Hard limits on extra load: each refusal is counted by its reason. */
-static bool budgeted(const struct exchange *exchange, enum hedge_trigger trigger) {
-    if (trigger != HEDGE_DELAY || exchange->plan.mode == HEDGE_MODE_RACE)
-        return false;
-    return exchange->plan.mode == HEDGE_MODE_ADAPTIVE ||
-           exchange->model->hedge.request_budget_given;
-}
-
-static bool may_start(struct exchange *exchange, const struct config_backend *backend,
-                      enum hedge_trigger trigger) {
-    struct upstreams *upstreams = exchange->upstreams;
-    struct race_model_stats *stats = &upstreams->models[exchange->model->index];
-    const struct health_backend *health = &upstreams->health.backends[backend->id];
-    const struct config_provider *provider = backend->provider;
-    unsigned passes = upstreams->providers[provider->index].passes;
-    if (provider->limit_concurrency && health->in_flight + passes >= provider->limit_concurrency) {
-        stats->suppressed[SUPPRESSED_OVERLOAD]++;
-        return false;
-    }
-    if (trigger != HEDGE_DELAY)
-        return true;
-    if (health->cool_until_ns > exchange->race->loop->now_ns) {
-        stats->suppressed[SUPPRESSED_QUOTA]++;
-        return false;
-    }
-    if (budgeted(exchange, trigger) && !budget_take(&upstreams->budgets[exchange->model->index])) {
-        stats->suppressed[SUPPRESSED_BUDGET]++;
-        return false;
-    }
-    return true;
-}
-
 /* NULL after the backend was found unable to take the request; says so to hedge. */
 static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
                                     const struct config_backend *backend) {
     struct encoded *encoded = NULL;
     struct span why, field;
-    int rc = encode_request(exchange, backend, &encoded, &why, &field);
+    int rc = exchange->winner ? rescue_encode(exchange, backend, &encoded, &why, &field)
+                              : encode_request(exchange, backend, &encoded, &why, &field);
     if (rc == 0)
         return encoded;
     uint64_t now_ns = exchange->race->loop->now_ns;
@@ -289,24 +280,20 @@ static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
     return NULL;
 }
 
-static void give_back(struct exchange *exchange, enum hedge_trigger trigger) {
-    if (budgeted(exchange, trigger))
-        budget_put(&exchange->upstreams->budgets[exchange->model->index]);
-}
-
 static void start(struct exchange *exchange, const struct hedge_step *todo) {
     struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = exchange->race->loop->now_ns;
     CHECK(todo->attempt == exchange->attempt_count && todo->attempt < ATTEMPTS_MAX);
     const struct config_backend *backend = hedge_backend(&exchange->hedge, todo->attempt);
     struct attempt *attempt = NULL;
+    struct quota_ticket ticket = {0};
     /* Asked first: most hedges that are due are over the budget, and writing a request anew is work. */
-    if (may_start(exchange, backend, todo->trigger)) {
+    if (permit_take(exchange, backend, todo->trigger, &ticket)) {
         const struct encoded *encoded = encode(exchange, todo->attempt, backend);
         if (encoded)
             attempt = attempt_start(exchange, todo->attempt, backend, encoded, todo->trigger);
         if (!attempt)
-            give_back(exchange, todo->trigger);
+            permit_give_back(exchange, todo->trigger, &ticket);
         if (!encoded)
             return; /* hedge knows */
     }
@@ -315,8 +302,11 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
         hedge_on_denied(&exchange->hedge, todo->attempt, now_ns);
         return;
     }
+    attempt->quota = ticket;
     exchange->attempts[exchange->attempt_count++] = attempt;
     hold(exchange);
+    if (todo->trigger == HEDGE_STALL)
+        rescue_started(exchange, attempt);
     health_on_start(&upstreams->health, backend->id, now_ns);
     if (!exchange->first_start_ns) {
         exchange->first_start_ns = now_ns;
@@ -328,14 +318,38 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
     upstreams->models[exchange->model->index].hedges_started[todo->trigger]++;
 }
 
+/* What the provider counts against its limit of tokens, as far as is known when the attempt ends. */
+static uint64_t used_tokens(const struct attempt *attempt) {
+    const struct chat_usage *usage = &attempt->reader.usage;
+    bool sent = attempt->reused || attempt->connected_ns;
+    if (usage->known)
+        return usage->input_tokens + usage->output_tokens;
+    if (!sent || attempt->status > 299)
+        return 0;
+    if (attempt->backend->provider->cancel == CANCEL_BILLS_ON)
+        return attempt->quota.tokens; /* it may go on with what it was asked for */
+    return attempt->exchange->req.input_tokens_estimate + attempt->events;
+}
+
+/* We ended it while it might still have answered: all that is known is "longer than that". */
+static bool was_cut_off(enum fail why) {
+    return why == FAIL_LOST || why == FAIL_CANCELLED || why == FAIL_CLIENT_LEFT ||
+           why == FAIL_DRAINING || why == FAIL_TOTAL || why == FAIL_FIRST_TOKEN ||
+           why == FAIL_HEAD_TIMEOUT;
+}
+
 /* Tells health and statistics how an attempt ended; once for each. */
 static void account(struct exchange *exchange, struct attempt *attempt) {
     struct upstreams *upstreams = exchange->upstreams;
     unsigned id = attempt->backend->id;
     struct race_backend_stats *stats = &upstreams->backends[id];
     uint64_t age_ns = attempt->end_ns - attempt->start_ns;
-    health_on_end(&upstreams->health, id, attempt->why, attempt->content, age_ns,
-                  attempt->retry_after_ms, attempt->end_ns);
+    health_on_end(&upstreams->health, id, attempt->why, attempt->retry_after_ms, attempt->end_ns);
+    budget_on_attempt(&upstreams->budgets[exchange->model->index], fail_sick(attempt->why),
+                      attempt->end_ns);
+    if (!attempt->content && was_cut_off(attempt->why))
+        teach_cut(exchange, attempt, age_ns);
+    quota_end(&attempt->quota, used_tokens(attempt), attempt->end_ns);
     stats->failures[attempt->why]++;
     enum race_outcome outcome = race_outcome_of(attempt->why);
     stats->attempts[outcome]++;
@@ -344,10 +358,6 @@ static void account(struct exchange *exchange, struct attempt *attempt) {
         race_stats_add_tokens(&stats->input, attempt->reader.usage.input_tokens);
         race_stats_add_tokens(&stats->output, attempt->reader.usage.output_tokens);
     }
-    struct race_model_stats *model = &upstreams->models[exchange->model->index];
-    if (attempt != exchange->winner)
-        model->wasted_tokens +=
-            attempt->reader.usage.known ? attempt->reader.usage.output_tokens : attempt->events;
 }
 
 static void cancel(struct exchange *exchange, struct attempt *attempt, enum fail why) {
@@ -358,12 +368,17 @@ static void cancel(struct exchange *exchange, struct attempt *attempt, enum fail
 }
 
 static void commit(struct exchange *exchange, struct attempt *attempt) {
+    if (exchange->winner) {
+        rescue_commit(exchange, attempt);
+        return;
+    }
     exchange->winner = attempt;
+    permit_leave(exchange);
     exchange->commit_ns = exchange->race->loop->now_ns;
     set_state(exchange, EXCHANGE_RELAYING);
     struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
     if (attempt->number > 0)
-        stats->hedges_won++;
+        stats->hedges_won[attempt->trigger]++;
     pin_remember(exchange, attempt);
     relay_begin(exchange, attempt);
     attempt_commit(attempt);
@@ -384,6 +399,12 @@ static void fail(struct exchange *exchange, const struct hedge_step *todo) {
         commit(exchange, shown);
         relay_finish(exchange, shown);
         answered(exchange, FAIL_NONE);
+        return;
+    }
+    if (exchange->attempt_count == 0 && exchange->room_wait_ns) {
+        refuse_text(exchange, FAIL_NO_ROOM,
+                    "every backend of this model is at a limit that is configured for it; try "
+                    "again after the time in Retry-After");
         return;
     }
     if (exchange->attempt_count == 0 && exchange->unable.n && !exchange->denied) {
@@ -431,9 +452,19 @@ static void step(struct exchange *exchange) {
     exchange->stepping = false;
 }
 
+void exchange_hedge_again(struct exchange *exchange) {
+    if (exchange->state != EXCHANGE_RACING)
+        return;
+    hedge_again(&exchange->hedge, exchange->race->loop->now_ns);
+    step(exchange);
+}
+
 static void wake_fired(struct timer *timer) { step(container_of(timer, struct exchange, wake)); }
 
-void exchange_init_wake(struct exchange *exchange) { timer_init(&exchange->wake, wake_fired); }
+void exchange_init_wake(struct exchange *exchange) {
+    timer_init(&exchange->wake, wake_fired);
+    list_init(&exchange->waiting);
+}
 
 /* --- what attempts report --- */
 
@@ -448,7 +479,8 @@ void exchange_on_head(struct exchange *exchange, struct attempt *attempt) {
 
 void exchange_on_content(struct exchange *exchange, struct attempt *attempt) {
     uint64_t now_ns = exchange->race->loop->now_ns, ttft_ns = now_ns - attempt->start_ns;
-    health_on_content(&exchange->upstreams->health, attempt->backend->id, ttft_ns, now_ns);
+    health_on_content(&exchange->upstreams->health, attempt->backend->id);
+    teach_content(exchange, attempt, ttft_ns);
     hist_add(&exchange->upstreams->backends[attempt->backend->id].ttft, ttft_ns);
     if (!racing(exchange))
         return;
@@ -468,7 +500,10 @@ void exchange_on_end(struct exchange *exchange, struct attempt *attempt) {
         answered(exchange, FAIL_NONE);
         return;
     }
-    hedge_on_end(&exchange->hedge, attempt->number, attempt->why, attempt->end_ns);
+    if (attempt == exchange->winner && rescue_ready(exchange, attempt))
+        hedge_on_stall(&exchange->hedge, attempt->number, attempt->why, attempt->end_ns);
+    else
+        hedge_on_end(&exchange->hedge, attempt->number, attempt->why, attempt->end_ns);
     step(exchange);
 }
 
@@ -481,7 +516,6 @@ void exchange_attempt_home(struct exchange *exchange, struct attempt *attempt) {
 
 void exchange_passing(struct exchange *exchange) {
     exchange->passing = true;
-    exchange->upstreams->providers[exchange->pass->provider->index].passes++;
     exchange->first_start_ns = exchange->race->loop->now_ns;
     set_state(exchange, EXCHANGE_PASSING);
     hold(exchange);
@@ -491,7 +525,7 @@ void exchange_pass_home(struct exchange *exchange) {
     if (!exchange->passing)
         return;
     exchange->passing = false;
-    exchange->upstreams->providers[exchange->pass->provider->index].passes--;
+    quota_end(&exchange->pass_quota, 0, exchange->race->loop->now_ns);
     drop(exchange);
 }
 

@@ -43,7 +43,8 @@ struct exchange {
     struct embeddings_request embeddings; /* of an embeddings request, beside req */
     struct chat_prompt *prompt;           /* NULL until a backend of another dialect needs it */
     struct span unable, unable_field;     /* why the last backend that cannot express it cannot */
-    bool denied; /* a backend that might have taken it was busy, or there was no memory */
+    uint64_t room_wait_ns; /* a backend that might have taken it had no room for so long; 0: none */
+    bool denied;           /* a backend that might have taken it was busy, or there was no memory */
     const struct config_model *model;
     const struct config_key *key;
     struct plan_wish wish;
@@ -52,8 +53,9 @@ struct exchange {
     bool raced; /* a request to be raced; otherwise answered from configuration */
     struct span path;
     struct pass *pass; /* of a path that is passed through; in the arena */
-    bool passing;      /* it was started, and is not home */
-    bool pinned;       /* it refers to what one provider keeps (pin.h) */
+    struct quota_ticket pass_quota;
+    bool passing; /* it was started, and is not home */
+    bool pinned;  /* it refers to what one provider keeps (pin.h) */
 
     /* race */
     struct plan plan;
@@ -61,7 +63,13 @@ struct exchange {
     struct attempt *attempts[ATTEMPTS_MAX];
     unsigned attempt_count;
     struct attempt *winner;
+    struct stall_verdict stall; /* of the winner that ended too early; zeroed: none did */
     struct timer wake;
+    struct list waiting;          /* upstreams->waiting: its hedge waits for a token */
+    double reserved_pico;         /* money set aside for its hedges (budget.h) */
+    double reserved_last_pico;    /* ... of them for the latest */
+    unsigned refused_at_failures; /* so many attempts had ended when a retry was last refused */
+    unsigned kind;                /* learn_kind */
     bool stepping;
 
     /* for the log */
@@ -82,6 +90,9 @@ void exchange_cut(struct exchange *, enum fail why);
 unsigned exchange_status(const struct exchange *);
 /* Sets up the hedge timer of a zeroed exchange. */
 void exchange_init_wake(struct exchange *);
+
+/* A token has come for its hedge, which was due before. */
+void exchange_hedge_again(struct exchange *);
 
 /* --- from attempts --- */
 void exchange_on_head(struct exchange *, struct attempt *);

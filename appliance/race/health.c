@@ -1,4 +1,4 @@
-/* health.c - outcomes in; ejection, cool-down and latency out. (pure)
+/* health.c - outcomes in; ejection and cool-down out. (pure)
  *
  * Owns:     nothing; the backends' memory is the worker's.
  * Promises: one place changes a backend's state (set_state) and asserts that the change is one of
@@ -18,10 +18,8 @@ static struct health_backend *backend_at(const struct health *health, unsigned i
 void health_init(struct health *health, struct health_backend *memory, unsigned count,
                  uint64_t now_ns) {
     *health = (struct health){.backends = memory, .count = count};
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         memory[i] = (struct health_backend){.state = HEALTH_CLOSED, .recent_at_ns = now_ns};
-        decay_init(&memory[i].ttft, HEALTH_TTFT_HALF_LIFE_NS, now_ns);
-    }
 }
 
 static bool may_follow(enum health_state from, enum health_state to) {
@@ -90,9 +88,8 @@ void health_on_start(struct health *health, unsigned id, uint64_t now_ns) {
         b->probing = true;
 }
 
-void health_on_content(struct health *health, unsigned id, uint64_t ttft_ns, uint64_t now_ns) {
+void health_on_content(struct health *health, unsigned id) {
     struct health_backend *b = backend_at(health, id);
-    decay_add(&b->ttft, ttft_ns, now_ns);
     /* A probe's stream may go on for minutes: its first token is proof enough. Only the end of a
      * whole answer breaks a row of failures, else a backend whose streams all break off would
      * never be ejected. */
@@ -119,21 +116,12 @@ static void on_sick(struct health_backend *b, unsigned id, uint64_t now_ns) {
         eject(b, id, now_ns);
 }
 
-/* We cut it off while it might still have answered: all that is known is "longer than that". */
-static bool cut_off(enum fail why) {
-    return why == FAIL_LOST || why == FAIL_CANCELLED || why == FAIL_CLIENT_LEFT ||
-           why == FAIL_DRAINING || why == FAIL_TOTAL || why == FAIL_FIRST_TOKEN ||
-           why == FAIL_HEAD_TIMEOUT;
-}
-
-void health_on_end(struct health *health, unsigned id, enum fail why, bool had_content,
-                   uint64_t age_ns, uint64_t retry_after_ms, uint64_t now_ns) {
+void health_on_end(struct health *health, unsigned id, enum fail why, uint64_t retry_after_ms,
+                   uint64_t now_ns) {
     struct health_backend *b = backend_at(health, id);
     CHECK(b->in_flight > 0);
     b->in_flight--;
     recent_decay(b, now_ns);
-    if (!had_content && cut_off(why))
-        decay_add_censored(&b->ttft, age_ns, now_ns);
     if (retry_after_ms > 0) {
         /* Clamped before it is multiplied: it comes from outside. */
         uint64_t rest_ms = min_u64(retry_after_ms, HEALTH_COOL_MAX_NS / NS_PER_MS);
@@ -164,53 +152,10 @@ uint64_t health_back_ns(const struct health *health, unsigned id) {
     return max_u64(b->open_until_ns, b->cool_until_ns);
 }
 
-/* The time at which the estimated survival stops falling: later than that, every attempt that was
- * still waiting was cut off. */
-static uint64_t last_fall_ns(const struct decay *ttft) {
-    uint64_t end_ns = decay_edge(DECAY_BINS - 1);
-    /* A hair less than is reached, lest rounding take it for "never". */
-    double reached = 1 - decay_survival(ttft, end_ns) - 1e-6;
-    uint64_t ns = reached > 0 ? decay_quantile(ttft, reached) : UINT64_MAX;
-    return min_u64(ns, end_ns);
-}
-
-/* A quantile that the estimate never reaches is beyond all that was seen: as slow as can be
- * told. */
-static uint64_t quantile_or_end(const struct decay *ttft, double q) {
-    return min_u64(decay_quantile(ttft, q), decay_edge(DECAY_BINS - 1));
-}
-
-static uint64_t learnt_delay_ns(const struct decay *ttft, double request_budget) {
-    uint64_t delay_ns = decay_quantile(ttft, 1 - request_budget);
-    uint64_t median_ns = decay_quantile(ttft, 0.5);
-    if (delay_ns == UINT64_MAX)
-        delay_ns = last_fall_ns(ttft);
-    /* Hedging before the median doubles the load and gains little, whatever the budget. Where most
-     * attempts stall there is no median to hold it to. */
-    return median_ns == UINT64_MAX ? delay_ns : max_u64(delay_ns, median_ns);
-}
-
-static void learn(struct health_backend *b, double request_budget, uint64_t now_ns) {
-    b->samples = decay_weight(&b->ttft, now_ns);
-    b->ttft_p50_ns = b->ttft_p90_ns = b->delay_ns = 0;
-    if (b->samples < HEALTH_KNOWN_SAMPLES)
-        return;
-    b->ttft_p50_ns = quantile_or_end(&b->ttft, 0.5);
-    b->ttft_p90_ns = quantile_or_end(&b->ttft, 0.9);
-    if (b->samples >= HEALTH_DELAY_SAMPLES)
-        b->delay_ns = learnt_delay_ns(&b->ttft, request_budget);
-}
-
-void health_tick(struct health *health, const struct config *config, uint64_t now_ns) {
-    CHECK(health->count == config->backend_count);
-    for (unsigned m = 0; m < config->model_count; m++) {
-        const struct config_model *model = &config->models[m];
-        for (unsigned i = 0; i < model->backend_count; i++) {
-            struct health_backend *b = backend_at(health, model->backends[i].id);
-            open_by_time(b, now_ns);
-            recent_decay(b, now_ns);
-            learn(b, model->hedge.request_budget, now_ns);
-        }
+void health_tick(struct health *health, uint64_t now_ns) {
+    for (unsigned i = 0; i < health->count; i++) {
+        open_by_time(&health->backends[i], now_ns);
+        recent_decay(&health->backends[i], now_ns);
     }
 }
 

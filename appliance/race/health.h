@@ -1,5 +1,5 @@
-/* health.h - what one worker knows of each backend: recent outcomes, time to first token, ejection,
- * cool-down, concurrency. (pure)
+/* health.h - what one worker knows of each backend: recent outcomes, ejection, cool-down, concurrency.
+ * (pure; how fast it is: learn.h)
  *
  * Indexed by config_backend.id. Single writer: the worker. Reports of attempts come in
  * (health_on_x), the statistics tick (health_tick) turns them into numbers, and the request path
@@ -19,7 +19,6 @@
 
 #include "appliance/race/config.h"
 #include "core/base.h"
-#include "core/hist.h"
 
 /* Ejection, as Envoy's outlier detection has it: a row of failures, or a bad share among enough. */
 #define HEALTH_ROW_MAX             5
@@ -32,13 +31,6 @@
 #define HEALTH_OPEN_JITTER 0.1
 /* A provider may ask for a longer rest; by then its limits have turned over more than once. */
 #define HEALTH_COOL_MAX_NS (120 * NS_PER_S)
-/* Time to first token: HEDGING.md "When to hedge". */
-#define HEALTH_TTFT_HALF_LIFE_NS (60 * NS_PER_S)
-#define HEALTH_DELAY_SAMPLES     20.0
-/* Below it a backend counts as unknown again, so that route tries it: one answer is known for as
- * long as it is fresh, two or more for minutes. */
-#define HEALTH_KNOWN_SAMPLES 1.0
-
 enum health_state {
     HEALTH_CLOSED,    /* in use */
     HEALTH_OPEN,      /* ejected until open_until_ns */
@@ -55,11 +47,6 @@ struct health_backend {
     double recent, recent_failed; /* decayed counts of answers and failures */
     uint64_t recent_at_ns;        /* the time they are decayed to */
     unsigned in_flight;
-    struct decay ttft; /* time to first token; losers as right-censored */
-    /* re-computed on the tick; the request path reads only these */
-    uint64_t ttft_p50_ns, ttft_p90_ns; /* 0: unknown */
-    uint64_t delay_ns; /* adaptive hedge delay when it is asked first; 0: not learnt */
-    double samples;
 };
 
 struct health {
@@ -71,28 +58,22 @@ struct health {
 void health_init(struct health *, struct health_backend *memory, unsigned count, uint64_t now_ns);
 /* An attempt goes to it: its probe, when its ejection is over and none is under way. */
 void health_on_start(struct health *, unsigned id, uint64_t now_ns);
-/* First content came ttft_ns after the attempt's start. */
-void health_on_content(struct health *, unsigned id, uint64_t ttft_ns, uint64_t now_ns);
+/* Its first content came. */
+void health_on_content(struct health *, unsigned id);
 /* The attempt ended; pairs with health_on_start. `why`:
  *   FAIL_NONE                   won and whole;
- *   FAIL_LOST and other cut-offs of ours, time limits among them: "longer than age_ns" since its
- *                               start is a censored sample, unless there was content;
  *   FAIL_REFUSED, FAIL_POLICY   the backend answered well, it is the request that is not;
  *   others                      by fail_sick.
  * retry_after_ms from the provider's answer, 0 if none: until then it is used last. */
-void health_on_end(struct health *, unsigned id, enum fail why, bool had_content, uint64_t age_ns,
-                   uint64_t retry_after_ms, uint64_t now_ns);
+void health_on_end(struct health *, unsigned id, enum fail why, uint64_t retry_after_ms,
+                   uint64_t now_ns);
 /* May a request go to it now? An ejected one whose time is over, or a half-open one, takes one
  * probe at a time. */
 bool health_usable(const struct health *, unsigned id, uint64_t now_ns);
 /* When its ejection and its cool-down are over; in the past when it has neither. */
 uint64_t health_back_ns(const struct health *, unsigned id);
-/* The statistics tick (about every 250 ms): state changes by time, quantiles, and for each backend
- * the adaptive delay: the quantile 1 - request_budget of its own time to first token, never below
- * its median; 0 below HEALTH_DELAY_SAMPLES effective samples (then config's delay counts). Where so
- * many attempts were cut off that the estimate never falls as low as the budget, it is the time
- * after which it falls no more: waiting longer has not helped yet. */
-void health_tick(struct health *, const struct config *, uint64_t now_ns);
+/* The statistics tick (about every 250 ms): state changes by time. */
+void health_tick(struct health *, uint64_t now_ns);
 const char *health_state_name(enum health_state); /* "closed" "open" "half_open" */
 
 #endif

@@ -1,9 +1,10 @@
 /* hedge.c - the race of one request, as data. (pure)
  *
  * Owns:     nothing; the struct is the exchange's, the plan is borrowed.
- * Promises: at most one COMMIT; no START after a COMMIT or a decision; attempts within the plan's
- *           limits; each started attempt is ended by report, or cancelled, once; FAIL once, unless
- *           the winner's answer is whole; wake_ns is in the future.
+ * Promises: at most one COMMIT, and one more for each stall; after a COMMIT no START but to rescue,
+ *           after a decision none; attempts within the plan's limits; each started attempt is ended
+ *           by report, or cancelled, once; FAIL once, unless the winner's answer is whole; wake_ns is
+ *           in the future.
  * Refuses:  reports that cannot be (CHECK): of an attempt that was never started, of a whole answer
  *           without content, of a lost attempt that was not cancelled. */
 #include "appliance/race/hedge.h"
@@ -138,6 +139,16 @@ static unsigned pick_at_once(const struct hedge *h) {
     return pick_again(h);
 }
 
+/* To go on for a winner: whoever was not asked yet. One whose connection had failed is not tried
+ * again, for the client waits in the middle of its answer. */
+static unsigned pick_rescue(const struct hedge *h) {
+    const struct plan *plan = h->plan;
+    if (!any_room(h))
+        return HEDGE_NOBODY;
+    unsigned own = own_room(h) ? first_unused(h, 0, plan->own_count) : HEDGE_NOBODY;
+    return own != HEDGE_NOBODY ? own : first_unused(h, plan->own_count, plan->backend_count);
+}
+
 /* ---- reports ---- */
 
 void hedge_init(struct hedge *h, const struct plan *plan, uint64_t now_ns) {
@@ -190,12 +201,22 @@ static unsigned next_leader(const struct hedge *h) {
     return HEDGE_NOBODY;
 }
 
+/* A refusal as invalid may be one of the unfinished turn that it was asked to go on with, which not
+ * every model takes: another one may. */
+static bool worth_another(const struct hedge *h, enum fail why) {
+    return fail_retry(why) || (h->rescuing && why == FAIL_REFUSED);
+}
+
 static void on_failure(struct hedge *h, unsigned attempt, enum fail why) {
     end_attempt(h, attempt, why);
     if (h->leader == attempt)
         h->leader = next_leader(h);
     if (h->leader != HEDGE_NOBODY || h->decided)
         return;
+    if (h->rescuing) {
+        h->starts_due = worth_another(h, why);
+        return;
+    }
     if (fail_retry(why))
         h->starts_due++;
     else
@@ -222,6 +243,19 @@ void hedge_on_end(struct hedge *h, unsigned attempt, enum fail why, uint64_t now
     set_state(h, a, HEDGE_WHOLE);
 }
 
+void hedge_on_stall(struct hedge *h, unsigned attempt, enum fail why, uint64_t now_ns) {
+    (void)now_ns;
+    CHECK(attempt == h->winner && !h->over && !h->rescuing && fail_rescue(why));
+    if (attempt_at(h, attempt)->state == HEDGE_ENDED)
+        return; /* it was cancelled (total), and now it is home */
+    end_attempt(h, attempt, why);
+    h->why = why;
+    h->leader = HEDGE_NOBODY;
+    h->rescuing = true;
+    h->rescue_from = h->started;
+    h->starts_due = 1;
+}
+
 void hedge_on_denied(struct hedge *h, unsigned attempt, uint64_t now_ns) {
     (void)now_ns;
     struct hedge_attempt *a = attempt_at(h, attempt);
@@ -235,6 +269,13 @@ void hedge_on_denied(struct hedge *h, unsigned attempt, uint64_t now_ns) {
     }
     set_state(h, a, HEDGE_UNSTARTED);
     h->started--;
+}
+
+void hedge_again(struct hedge *h, uint64_t now_ns) {
+    if (h->leader != HEDGE_NOBODY || h->decided || h->delay_ns != NEVER)
+        return;
+    h->delay_ns = h->plan->delay_ns;
+    h->hedge_at_ns = pick_by_delay(h) != HEDGE_NOBODY ? now_ns : NEVER;
 }
 
 void hedge_on_unable(struct hedge *h, unsigned attempt, uint64_t now_ns) {
@@ -276,12 +317,13 @@ static unsigned find_live(const struct hedge *h) {
 static struct hedge_step commit(struct hedge *h) {
     struct hedge_attempt *a = attempt_at(h, h->leader);
     h->winner = h->leader;
+    h->rescuing = false;
+    h->why = FAIL_NONE;
     h->starts_due = 0;
     h->hedge_at_ns = NEVER;
     if (a->state == HEDGE_WHOLE) {
         end_attempt(h, h->winner, FAIL_NONE);
         h->over = true;
-        h->why = FAIL_NONE;
     } else {
         set_state(h, a, HEDGE_COMMITTED);
     }
@@ -324,7 +366,8 @@ static struct hedge_step start(struct hedge *h, unsigned backend, enum hedge_tri
     h->used_again |= h->used & bit;
     h->used |= bit;
     set_state(h, &h->attempts[attempt], HEDGE_RUNNING);
-    h->hedge_at_ns = pick_by_delay(h) != HEDGE_NOBODY ? add_ns(now_ns, h->delay_ns) : NEVER;
+    bool hedged = h->winner == HEDGE_NOBODY && pick_by_delay(h) != HEDGE_NOBODY;
+    h->hedge_at_ns = hedged ? add_ns(now_ns, h->delay_ns) : NEVER;
     return (struct hedge_step){.what = HEDGE_START, .attempt = attempt, .trigger = trigger};
 }
 
@@ -399,8 +442,34 @@ static uint64_t wake_at_ns(const struct hedge *h) {
     return wake_ns;
 }
 
+/* The winner is gone and its client waits: somebody goes on for it, or it is told. */
+static struct hedge_step next_rescue(struct hedge *h, uint64_t now_ns) {
+    struct hedge_step step;
+    unsigned live = find_live(h);
+    if (h->over)
+        return step_wait(NEVER);
+    if (live < h->rescue_from)
+        return step_cancel(h, live, FAIL_LOST);
+    if (h->leader != HEDGE_NOBODY)
+        return commit(h);
+    if (now_ns >= total_at_ns(h)) {
+        h->why = FAIL_TOTAL;
+        return live != HEDGE_NOBODY ? step_cancel(h, live, FAIL_TOTAL) : step_fail(h, h->winner);
+    }
+    if (expire(h, now_ns, &step))
+        return step;
+    if (live != HEDGE_NOBODY)
+        return step_wait(wake_at_ns(h));
+    unsigned backend = h->starts_due > 0 ? pick_rescue(h) : HEDGE_NOBODY;
+    h->starts_due = 0;
+    return backend != HEDGE_NOBODY ? start(h, backend, HEDGE_STALL, now_ns)
+                                   : step_fail(h, h->winner);
+}
+
 struct hedge_step hedge_next(struct hedge *h, uint64_t now_ns) {
     struct hedge_step step;
+    if (h->rescuing)
+        return next_rescue(h, now_ns);
     if (h->winner != HEDGE_NOBODY)
         return next_after_commit(h, now_ns);
     if (h->leader != HEDGE_NOBODY)
@@ -434,7 +503,9 @@ void hedge_check(const struct hedge *h) {
     CHECK(own_started(h) <= h->plan->attempts_max);
     CHECK((h->used & h->used_again) == h->used_again);
     CHECK(committed <= 1 && (committed == 0 || h->winner != HEDGE_NOBODY));
-    CHECK(h->winner == HEDGE_NOBODY || h->winner == h->leader);
+    CHECK(h->winner == HEDGE_NOBODY || h->rescuing || h->winner == h->leader);
+    CHECK(!h->rescuing || (h->winner != HEDGE_NOBODY && h->why != FAIL_NONE));
+    CHECK(!h->rescuing || h->attempts[h->winner].state == HEDGE_ENDED);
     CHECK(h->winner == HEDGE_NOBODY || h->attempts[h->winner].state == HEDGE_COMMITTED ||
           h->attempts[h->winner].state == HEDGE_ENDED);
     CHECK(h->hedge_at_ns == NEVER || pick_by_delay(h) != HEDGE_NOBODY);

@@ -13,16 +13,25 @@
  *                                 v                  v                  v   v
  *                               ENDED <---------------------------------------
  *
- *     request: no attempt has answered ---> leader ---> winner -----------> over
- *                        |                                \                  ^
- *                        |                                 \ broke off       |
- *                        +---> decided (nobody will) -------+--> FAIL -------+
+ *     request: no attempt has answered ---> leader ---> winner -- whole -------> over
+ *                        |                                | ^  \                  ^
+ *                        |                        stalled | |   \ broke off       |
+ *                        |                                v |    v                |
+ *                        |                              rescue --+--> FAIL -------+
+ *                        |                           nobody can  ^
+ *                        +---> decided (nobody will) ------------+
  *
  * Start: the first at once. By delay the next usable own backend, one delay after the last start,
  * as long as nobody has answered. After a failure the next one at once: own backends in the plan's
  * order, then those of fallback models (only when no other attempt runs: another model's answer
  * is second best), then once again one that only its connection had failed. Never two attempts at
  * the same backend at a time.
+ *
+ * Rescue: a winner that stalls or breaks off behind its commit may be gone on for (hedge_on_stall,
+ * when stall.h says that it can be): the next backend that was not asked yet is started at once, own
+ * ones in the plan's order and then those of fallback models, one at a time and within the same
+ * limits. Its first content is one more COMMIT, and it the winner from then on, who may stall in turn.
+ * When it fails the next one is asked; when nobody is left the client is told why the winner failed.
  *
  * End: the first reported content wins, and the others are lost. A non-retryable answer
  * (fail_retry) ends the race at once and is shown. When nothing runs and nothing is left to start,
@@ -38,7 +47,7 @@ enum hedge_do {
     HEDGE_START,  /* start attempt number `attempt` at hedge_backend(); trigger says why; answer
                    * with hedge_on_denied, at once, if it must not be */
     HEDGE_CANCEL, /* cut attempt off; why = FAIL_LOST or the time limit it ran into */
-    HEDGE_COMMIT, /* attempt wins: relay it */
+    HEDGE_COMMIT, /* attempt wins: relay it; after a commit: behind what its predecessor has said */
     HEDGE_FAIL,   /* all is lost: tell the client why, once. attempt = the one whose answer is to be
                    * shown (HEDGE_NOBODY: none); after a commit the winner, which broke off */
 };
@@ -83,9 +92,12 @@ struct hedge {
     uint64_t delay_ns;    /* the plan's; UINT64_MAX: no start by delay, or no more */
     uint64_t hedge_at_ns; /* next delay-triggered start; UINT64_MAX: none */
     unsigned leader;      /* the first that answered: commit due; HEDGE_NOBODY: none */
-    unsigned winner;      /* HEDGE_NOBODY until the commit, then the leader */
+    unsigned winner;      /* HEDGE_NOBODY until the commit, then the leader; while rescuing the last
+                           * one, and the leader is who goes on for it */
     bool decided;         /* nobody will win: nothing more is started, what runs is cut off */
     bool over;            /* HEDGE_FAIL was said, or the winner's answer was whole */
+    bool rescuing; /* the winner has ended, for `why`, and somebody is asked to go on for it */
+    unsigned rescue_from; /* ... by attempts from this number on: those before it have lost */
     enum fail why;        /* of the FAIL to come or said; FAIL_NONE: none yet, or whole */
     unsigned shown;       /* whose answer is shown on FAIL */
 };
@@ -102,10 +114,15 @@ void hedge_on_content(struct hedge *, unsigned attempt, uint64_t now_ns);
 /* The attempt ended: FAIL_NONE only for one that gave content and is whole, FAIL_LOST only for one
  * that was cancelled. Of two reports in one turn the first counts. */
 void hedge_on_end(struct hedge *, unsigned attempt, enum fail why, uint64_t now_ns);
+/* The winner has ended, for a reason of which fail_rescue holds, and can be gone on for elsewhere.
+ * Instead of hedge_on_end. */
+void hedge_on_stall(struct hedge *, unsigned attempt, enum fail why, uint64_t now_ns);
 /* The last HEDGE_START was not possible (budget, rate limit, overload): its number is free again. A
- * DELAY start is not tried again at this request, nor is another; a FIRST or FAILURE start goes on
- * to the next backend of the plan. */
+ * DELAY start is not tried again at this request, nor is another; a FIRST, FAILURE or STALL start
+ * goes on to the next backend of the plan. */
 void hedge_on_denied(struct hedge *, unsigned attempt, uint64_t now_ns);
+/* What a DELAY start was denied for has come: it is due at once, if nobody has answered meanwhile. */
+void hedge_again(struct hedge *, uint64_t now_ns);
 /* The last HEDGE_START was not possible and never will be at this request: the backend cannot express
  * it. Its number is free again, the backend counts as asked, and the start is due at once at the next
  * one. */

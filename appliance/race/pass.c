@@ -176,7 +176,7 @@ static void ask(struct pass *pass, bool fresh);
 static bool again(struct pass *pass, const struct stream *upstream, enum fail why) {
     bool dead = why == FAIL_RESET || why == FAIL_CLOSED;
     if (!dead || !upstream->times.reused || pass->answered || pass->over || pass->streamed ||
-        pass->asked_again)
+        pass->asked_again || !quota_again(&pass->exchange->pass_quota, loop_of(pass)->now_ns))
         return false;
     pass->asked_again = true;
     pass->sent = false;
@@ -267,30 +267,23 @@ static struct pass *pass_new(struct exchange *exchange, const struct http_head *
     return kept && pass->rest.n && head->method_name.n && !pass->waiting.full ? pass : NULL;
 }
 
-/* Requests of all kinds that the provider has from this worker. */
-static uint64_t in_flight(const struct upstreams *upstreams,
-                          const struct config_provider *provider) {
-    uint64_t count = upstreams->providers[provider->index].passes;
-    for (unsigned i = 0; i < upstreams->config->model_count; i++) {
-        const struct config_model *model = &upstreams->config->models[i];
-        for (unsigned b = 0; b < model->backend_count; b++)
-            if (model->backends[b].provider == provider)
-                count += upstreams->health.backends[model->backends[b].id].in_flight;
-    }
-    return count;
-}
-
 /* FAIL_NONE, or why it may not be passed on now. */
 static enum fail admit(struct pass *pass) {
-    const struct config_provider *provider = pass->provider;
     struct exchange *exchange = pass->exchange;
-    if (provider->limit_concurrency &&
-        in_flight(exchange->upstreams, provider) >= provider->limit_concurrency)
-        return FAIL_OVERLOAD;
+    struct quota *quota = &exchange->upstreams->quota;
+    uint64_t now_ns = loop_of(pass)->now_ns, wait_ns;
     enum fail why = pass_upward(pass);
     if (why != FAIL_NONE)
         return why;
-    return exchange_take_slot(exchange) ? FAIL_NONE : FAIL_KEY_LIMIT;
+    if (quota_take_pass(quota, pass->provider, now_ns, &exchange->pass_quota, &wait_ns) !=
+        QUOTA_ROOM) {
+        exchange->room_wait_ns = wait_ns;
+        return FAIL_NO_ROOM;
+    }
+    if (exchange_take_slot(exchange))
+        return FAIL_NONE;
+    quota_put(&exchange->pass_quota, now_ns);
+    return FAIL_KEY_LIMIT;
 }
 
 void pass_start(struct pass *pass, const struct config_provider *provider) {

@@ -6,8 +6,8 @@
  * Refuses:  a request that no backend of its model may serve. */
 #include "appliance/race/plan.h"
 
+#include "appliance/race/advise.h"
 #include "core/base.h"
-#include "core/rand.h"
 
 /* What backends of any model must satisfy for this request. */
 struct demand {
@@ -36,6 +36,16 @@ static enum fail plan_own(struct plan *plan, const struct demand *demand) {
     return FAIL_NONE;
 }
 
+/* Is it for the region alone that there is nobody to hedge with? */
+static bool is_confined(const struct plan *plan, const struct demand *demand) {
+    const struct config_backend *backends[BACKENDS_MAX];
+    struct demand anywhere = *demand;
+    anywhere.residency = span_of(NULL, 0);
+    if (demand->residency.n == 0 || plan->own_count > 1)
+        return false;
+    return order(plan->model, &anywhere, backends) > 1;
+}
+
 static void plan_fallback(struct plan *plan, const struct config_key *key,
                           const struct demand *demand) {
     for (unsigned i = 0; i < plan->model->fallback_count; i++) {
@@ -51,16 +61,32 @@ static void plan_fallback(struct plan *plan, const struct config_key *key,
     }
 }
 
-static uint64_t adaptive_delay_ns(const struct plan *plan, const struct demand *demand) {
-    uint64_t learnt_ns = demand->health->backends[plan->backends[0]->id].delay_ns;
-    uint64_t delay_ns = learnt_ns ? learnt_ns : plan->model->hedge.delay_ns;
-    /* Other dice than route's: it has seen the same number. */
-    struct rand rand;
-    rand_init(&rand, ~demand->dice.random);
-    return (uint64_t)((double)delay_ns * (1 + PLAN_DELAY_JITTER * (2 * rand_double(&rand) - 1)));
+static void swap(const struct config_backend **a, const struct config_backend **b) {
+    const struct config_backend *was = *a;
+    *a = *b;
+    *b = was;
 }
 
-static uint64_t delay_ns(const struct plan *plan, const struct plan_wish *wish,
+/* Who is asked second, and when: by what has been learnt of the two. */
+static uint64_t adaptive_delay_ns(struct plan *plan, const struct demand *demand) {
+    const struct config_model *model = plan->model;
+    unsigned usable = plan->own_count - plan->ejected_count, second = 1;
+    uint32_t seconds = 0;
+    if (!demand->dice.boards)
+        return model->hedge.delay_ns;
+    for (unsigned i = 1; i < usable; i++)
+        seconds |= UINT32_C(1) << plan->backends[i]->index;
+    /* Other dice than route's: it has seen the same number. */
+    struct advise says = advise(&demand->dice.boards[model->index], plan->backends[0]->index,
+                                demand->dice.kind, seconds, ~demand->dice.random);
+    while (plan->backends[second]->index != says.second)
+        second++;
+    swap(&plan->backends[1], &plan->backends[second]);
+    plan->fair = says.fair;
+    return says.delay_ns;
+}
+
+static uint64_t delay_ns(struct plan *plan, const struct plan_wish *wish,
                          const struct demand *demand) {
     if (plan->own_count - plan->ejected_count < 2)
         return UINT64_MAX;
@@ -111,6 +137,7 @@ enum fail plan_make(struct plan *plan, const struct config_model *model,
         return why;
     plan_fallback(plan, key, &demand);
     plan->delay_ns = delay_ns(plan, wish, &demand);
+    plan->confined = plan->mode != HEDGE_MODE_OFF && is_confined(plan, &demand);
     return FAIL_NONE;
 }
 

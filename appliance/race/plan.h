@@ -8,9 +8,6 @@
 #include "appliance/race/route.h"
 
 #define PLAN_BACKENDS_MAX (BACKENDS_MAX * 2)
-/* The learnt delay is spread by so much to either side, lest the hedges of requests that stall
- * together go out together. A delay that somebody fixed is kept to the letter. */
-#define PLAN_DELAY_JITTER 0.05
 
 /* The backends, in the order in which they are asked (hedge_backend says which attempt went where;
  * each is asked once, but for a second try after a broken connection):
@@ -28,6 +25,8 @@ struct plan {
     unsigned fallback_attempts; /* on top of them, for backends of fallback models only */
     enum hedge_mode mode;
     uint64_t delay_ns; /* from one start to the next by delay; UINT64_MAX: never by delay */
+    bool fair;         /* hedged by chance, not for being late (advise.h) */
+    bool confined;     /* residency leaves it nobody to hedge with, who would be there */
     struct config_timeouts timeouts; /* 0: no limit */
     enum config_on_stall on_stall;
     bool commit_on_reasoning;

@@ -1,21 +1,15 @@
 /* race.c - one worker's context and the upstreams of its configurations. See race.h. */
 #include "appliance/race/race.h"
 
-#include "appliance/race/exchange.h"
+#include "appliance/race/teach.h"
 #include "core/heap.h"
 #include "net/server.h"
 
 /* Pooled connections are closed when unused for so long (PROVIDERS.md 7: the shortest documented
  * idle limits are about 30 to 60 s). */
 #define POOL_IDLE_NS (55 * NS_PER_S)
-
-const char *race_suppressed_name(enum race_suppressed reason) {
-    static const char *const names[] = {[SUPPRESSED_BUDGET] = "budget",
-                                        [SUPPRESSED_OVERLOAD] = "overload",
-                                        [SUPPRESSED_QUOTA] = "quota"};
-    CHECK((unsigned)reason < SUPPRESSED_COUNT);
-    return names[reason];
-}
+/* A core that is busier than this has no time for hedges (HEDGING.md "When to hedge"). */
+#define CORE_BUSY_SHARE 0.80
 
 const char *race_outcome_name(enum race_outcome outcome) {
     static const char *const names[] = {[OUTCOME_WON] = "won",
@@ -62,31 +56,20 @@ static struct upstreams *upstreams_new(struct race *race, const struct config *c
     upstreams->providers = heap_alloc(config->provider_count * sizeof *upstreams->providers + 1);
     struct health_backend *health = heap_alloc(config->backend_count * sizeof *health + 1);
     health_init(&upstreams->health, health, config->backend_count, now_ns);
-    for (unsigned i = 0; i < config->model_count; i++)
+    struct quota_provider *limits = heap_alloc(config->provider_count * sizeof *limits + 1);
+    struct quota_backend *told = heap_alloc(config->backend_count * sizeof *told + 1);
+    quota_init(&upstreams->quota, config, limits, told, race->workers);
+    upstreams->waiting = heap_alloc(config->model_count * sizeof *upstreams->waiting + 1);
+    for (unsigned i = 0; i < config->model_count; i++) {
         budget_init(&upstreams->budgets[i]);
+        list_init(&upstreams->waiting[i]);
+    }
+    if (!config->learner)
+        upstreams->learner = learner_new(config, 1, now_ns);
+    learner_open(config->learner ? config->learner : upstreams->learner, &upstreams->batch);
     for (unsigned i = 0; i < config->provider_count; i++)
         open_pool(upstreams, &config->providers[i]);
     return upstreams;
-}
-
-static bool same_backend(const struct config_backend *a, const struct config_backend *b) {
-    return strcmp(a->provider->provider.name, b->provider->provider.name) == 0 &&
-           strcmp(a->model, b->model) == 0 &&
-           strcmp(a->provider->provider.host, b->provider->provider.host) == 0 &&
-           a->provider->provider.port == b->provider->provider.port;
-}
-
-static const struct config_model *same_model(const struct config *config, const char *name) {
-    const struct config_model *model = config_model_find(config, span_str(name));
-    return model && strcmp(model->name, name) == 0 ? model : NULL; /* not by an alias */
-}
-
-static const struct config_backend *backend_in(const struct config_model *model,
-                                               const struct config_backend *wanted) {
-    for (unsigned i = 0; i < model->backend_count; i++)
-        if (same_backend(wanted, &model->backends[i]))
-            return &model->backends[i];
-    return NULL;
 }
 
 /* What was learnt stays with the models and backends that stay. */
@@ -95,20 +78,25 @@ static void inherit_model(struct upstreams *upstreams, const struct upstreams *o
     upstreams->budgets[model->index] = old->budgets[was->index];
     for (unsigned k = 0; k < model->backend_count; k++) {
         const struct config_backend *backend = &model->backends[k], *old_backend;
-        old_backend = backend_in(was, backend);
+        old_backend = config_backend_same(was, backend);
         if (!old_backend)
             continue;
         struct health_backend *health = &upstreams->health.backends[backend->id];
         *health = old->health.backends[old_backend->id];
+        quota_inherit(&upstreams->quota.backends[backend->id],
+                      &old->quota.backends[old_backend->id]);
         health->in_flight = 0; /* what still runs is counted where it began */
         health->probing = false;
     }
 }
 
 static void inherit(struct upstreams *upstreams, const struct upstreams *old) {
+    if (upstreams->learner && old->learner)
+        learner_inherit(upstreams->learner, old->learner);
+    teach_tick(upstreams); /* what is known already is read by its first request */
     for (unsigned i = 0; i < upstreams->config->model_count; i++) {
         const struct config_model *model = &upstreams->config->models[i];
-        const struct config_model *was = same_model(old->config, model->name);
+        const struct config_model *was = config_model_same(old->config, model);
         if (was)
             inherit_model(upstreams, old, model, was);
     }
@@ -119,7 +107,7 @@ static void hand_over_model(struct upstreams *to, struct upstreams *from,
     race_stats_merge_model(&to->models[model->index], &from->models[was->index]);
     memset(&from->models[was->index], 0, sizeof from->models[was->index]);
     for (unsigned k = 0; k < model->backend_count; k++) {
-        const struct config_backend *backend = backend_in(was, &model->backends[k]);
+        const struct config_backend *backend = config_backend_same(was, &model->backends[k]);
         if (!backend)
             continue;
         race_stats_merge_backend(&to->backends[model->backends[k].id],
@@ -128,13 +116,16 @@ static void hand_over_model(struct upstreams *to, struct upstreams *from,
     }
 }
 
-static void hand_over_pool(struct upstreams *to, struct upstreams *from,
-                           const struct config_provider *provider) {
+static void hand_over_provider(struct upstreams *to, struct upstreams *from,
+                               const struct config_provider *provider) {
     for (unsigned i = 0; i < from->config->provider_count; i++) {
         if (strcmp(from->config->providers[i].provider.name, provider->provider.name) != 0)
             continue;
         race_stats_merge_pool(&to->pools[provider->index].stats, &from->pools[i].stats);
         memset(&from->pools[i].stats, 0, sizeof from->pools[i].stats);
+        uint64_t *denied = from->quota.providers[i].denied;
+        quota_merge_denied(to->quota.providers[provider->index].denied, denied);
+        memset(denied, 0, sizeof from->quota.providers[i].denied);
     }
 }
 
@@ -143,12 +134,12 @@ static void hand_over_pool(struct upstreams *to, struct upstreams *from,
 static void hand_over(struct upstreams *to, struct upstreams *from) {
     const struct config *config = to->config;
     for (unsigned i = 0; i < config->model_count; i++) {
-        const struct config_model *was = same_model(from->config, config->models[i].name);
+        const struct config_model *was = config_model_same(from->config, &config->models[i]);
         if (was)
             hand_over_model(to, from, &config->models[i], was);
     }
     for (unsigned i = 0; i < config->provider_count; i++)
-        hand_over_pool(to, from, &config->providers[i]);
+        hand_over_provider(to, from, &config->providers[i]);
 }
 
 void upstreams_hold(struct upstreams *upstreams) { upstreams->holds++; }
@@ -183,10 +174,16 @@ static void upstreams_free(struct upstreams *upstreams) {
         pool_fini(&upstreams->pools[i]);
     heap_free(&upstreams->pools);
     heap_free(&upstreams->budgets);
+    heap_free(&upstreams->waiting);
+    learner_close(&upstreams->batch);
+    if (upstreams->learner)
+        learner_free(&upstreams->learner);
     heap_free(&upstreams->models);
     heap_free(&upstreams->backends);
     heap_free(&upstreams->providers);
     heap_free(&upstreams->health.backends);
+    heap_free(&upstreams->quota.providers);
+    heap_free(&upstreams->quota.backends);
     list_remove(&upstreams->link);
     heap_free(&upstreams);
     if (race->release)
@@ -203,10 +200,23 @@ static void free_retired(struct race *race) {
 
 /* --- the race --- */
 
+/* The share of the wall's time that this thread has worked since the last tick. */
+static void look_at_core(struct race *race) {
+    uint64_t wall_ns = ring_now(race->loop->ring), cpu_ns = ring_cpu(race->loop->ring);
+    double passed = (double)(wall_ns - race->tick_wall_ns);
+    race->busy = (double)(cpu_ns - race->tick_cpu_ns) > CORE_BUSY_SHARE * passed;
+    race->tick_wall_ns = wall_ns;
+    race->tick_cpu_ns = cpu_ns;
+}
+
 static void tick_fired(struct timer *timer) {
     struct race *race = container_of(timer, struct race, tick);
-    if (race->current)
-        health_tick(&race->current->health, race->current->config, race->loop->now_ns);
+    look_at_core(race);
+    if (race->current) {
+        health_tick(&race->current->health, race->loop->now_ns);
+        teach_tick(race->current);
+        quota_tick(&race->current->quota);
+    }
     free_retired(race);
     loop_arm(race->loop, &race->tick, RACE_TICK_NS);
 }
@@ -223,12 +233,15 @@ void race_init(struct race *race, struct loop *loop, struct resolve *resolve,
     race->events = heap_alloc(RACE_EVENTS_MAX * sizeof *race->events);
     race->text = heap_alloc(RACE_TEXT_SIZE);
     race->current = upstreams_new(race, config);
+    race->tick_wall_ns = ring_now(loop->ring);
+    race->tick_cpu_ns = ring_cpu(loop->ring);
     timer_init(&race->tick, tick_fired);
     loop_arm(loop, &race->tick, RACE_TICK_NS);
 }
 
 static void retire(struct race *race) {
     list_push_back(&race->retired, &race->current->link);
+    quota_retire(&race->current->quota);
     upstreams_drop(race->current);
     race->current = NULL;
 }

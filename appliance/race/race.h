@@ -12,7 +12,10 @@
 #include "appliance/race/budget.h"
 #include "appliance/race/config.h"
 #include "appliance/race/health.h"
+#include "appliance/race/learner.h"
+#include "appliance/race/quota.h"
 #include "appliance/race/sticky.h"
+#include "appliance/race/suppress.h"
 #include "core/hist.h"
 #include "core/loop.h"
 #include "net/pool.h"
@@ -22,10 +25,6 @@ struct attempt;
 struct stream;
 struct server;
 struct race;
-
-/* Why a hedge that was due was not started. */
-enum race_suppressed { SUPPRESSED_BUDGET, SUPPRESSED_OVERLOAD, SUPPRESSED_QUOTA, SUPPRESSED_COUNT };
-const char *race_suppressed_name(enum race_suppressed);
 
 /* How an attempt ended, for metrics. */
 enum race_outcome { OUTCOME_WON, OUTCOME_LOST, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_COUNT };
@@ -45,11 +44,15 @@ struct race_tokens {
 struct race_model_stats { /* single writer; index: config_model.index */
     uint64_t requests[RACE_STATUS_MAX];
     uint64_t hedges_started[4]; /* by enum hedge_trigger; [HEDGE_FIRST] stays 0 */
-    uint64_t hedges_won;
-    uint64_t suppressed[SUPPRESSED_COUNT];
+    uint64_t hedges_won[4];     /* ... of requests that they answered */
+    uint64_t suppressed[SUPPRESS_COUNT];
     uint64_t input_tokens, output_tokens, wasted_tokens;
-    uint64_t wasted_pico; /* pico-dollars that attempts which did not win have cost */
+    uint64_t won_pico;    /* pico-dollars that the attempts have cost whose answers clients got */
+    uint64_t wasted_pico; /* ... and all others */
     struct hist ttft, per_token;
+    /* For reports (saved.h): how long requests waited in vain; what the first token would have taken
+     * without hedges, and how long it had not come by then when the hedge was faster. */
+    struct hist ttft_cut, without, without_cut;
     struct hist duration, duration_failed; /* of whole requests: answered, and all others */
     struct hist
         overhead; /* what this process added: request read to request sent, and first content
@@ -72,7 +75,6 @@ void race_stats_merge_pool(struct pool_stats *into, const struct pool_stats *fro
 
 /* What one provider has on this worker beside its backends. */
 struct upstreams_provider {
-    unsigned passes; /* requests passed through to it, in flight */
     struct sigv4_cache cache;
     int64_t skew_s; /* its clock minus ours, once it has refused a signature for that */
 };
@@ -82,7 +84,11 @@ struct upstreams {
     const struct config *config; /* counted by control: released through race->release */
     struct pool_origin *pools;   /* index: config_provider.index */
     struct health health;
+    struct quota quota;
     struct budget *budgets; /* index: config_model.index */
+    struct list *waiting;   /* [model]: struct exchange whose hedge found no token, oldest first */
+    struct learner_batch batch;
+    struct learner *learner; /* its own, when the configuration brings none */
     struct race_model_stats *models;
     struct race_backend_stats *backends;
     struct upstreams_provider *providers; /* index: config_provider.index */
@@ -104,6 +110,8 @@ struct race {
     char *
         text; /* scratch: what is written for the client of one provider event; RACE_TEXT_SIZE bytes */
     struct timer tick;
+    uint64_t tick_wall_ns, tick_cpu_ns; /* of the last tick */
+    bool busy;                          /* the core was nearly used up since */
     bool draining;
     uint64_t unmatched[RACE_STATUS_MAX]; /* requests that named no configured model, by status */
 
@@ -114,6 +122,7 @@ struct race {
     void (*finished)(struct race *, const struct exchange *);
     /* No exchange uses this configuration any more on this worker. */
     void (*release)(struct race *, const struct config *);
+    unsigned workers;      /* of the process, which share providers' limits; 0: not known */
     struct sticky *sticky; /* of the process, shared by its workers; NULL: nothing is remembered */
     void *owner;
 };

@@ -29,13 +29,17 @@ static void merge_tokens(struct race_tokens *into, const struct race_tokens *fro
 void race_stats_merge_model(struct race_model_stats *into, const struct race_model_stats *from) {
     ADD(requests);
     ADD(hedges_started);
-    ADD_ONE(hedges_won);
+    ADD(hedges_won);
     ADD(suppressed);
     ADD_ONE(input_tokens);
     ADD_ONE(output_tokens);
     ADD_ONE(wasted_tokens);
+    ADD_ONE(won_pico);
     ADD_ONE(wasted_pico);
     hist_merge(&into->ttft, &from->ttft);
+    hist_merge(&into->ttft_cut, &from->ttft_cut);
+    hist_merge(&into->without, &from->without);
+    hist_merge(&into->without_cut, &from->without_cut);
     hist_merge(&into->duration, &from->duration);
     hist_merge(&into->duration_failed, &from->duration_failed);
     hist_merge(&into->per_token, &from->per_token);

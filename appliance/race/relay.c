@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "appliance/race/exchange.h"
+#include "appliance/race/rescue.h"
 #include "core/limits.h"
 #include "net/http.h"
 
@@ -140,9 +141,9 @@ void exchange_relay(struct exchange *exchange, struct span bytes) {
     stream_send_body(exchange->client, bytes);
 }
 
-static void count_tokens(struct exchange *exchange, const struct attempt *winner) {
+static void count_tokens(struct exchange *exchange, const struct attempt *winner,
+                         const struct chat_usage *usage) {
     struct race_model_stats *stats = &exchange->upstreams->models[exchange->model->index];
-    const struct chat_usage *usage = &winner->reader.usage;
     uint64_t now_ns = exchange->race->loop->now_ns;
     uint64_t output = usage->known ? usage->output_tokens : winner->events;
     stats->input_tokens += usage->input_tokens;
@@ -173,17 +174,21 @@ static void send_verbatim(struct exchange *exchange, struct attempt *winner) {
 }
 
 void relay_finish(struct exchange *exchange, struct attempt *winner) {
-    count_tokens(exchange, winner);
+    /* What the writer is told of the reading: of the whole answer, and that what was written anew did
+     * not go on as it came. */
+    struct chat_reader told = winner->reader;
+    told.usage = rescue_usage(winner, &winner->reader.usage);
+    count_tokens(exchange, winner, &told.usage);
     struct json_out text;
     if (winner->verbatim) {
         send_verbatim(exchange, winner);
         return;
     }
     json_out_arena(&text, &exchange->arena, 1024);
-    if (winner->encoded->translated)
-        winner->reader.end_relayed = false; /* it came, and did not go on as it was */
+    if (winner->encoded->translated || winner->takes_over)
+        told.end_relayed = told.usage_chunk = false;
     if (exchange->req.stream) {
-        exchange->dialect->write_done(&winner->writer, &winner->reader, &text);
+        exchange->dialect->write_done(&winner->writer, &told, &text);
         end_stream(exchange, &text);
         return;
     }
@@ -223,9 +228,12 @@ static struct span list_reasons(struct exchange *exchange) {
 }
 
 void relay_break(struct exchange *exchange, struct attempt *winner) {
+    enum stall_why vain = exchange->stall.why;
+    bool asked = vain != STALL_NOTHING && vain != STALL_SETTING;
     struct span message =
-        arena_printf(&exchange->arena, "%s: %s", winner->backend->provider->provider.name,
-                     fail_text(winner->why));
+        arena_printf(&exchange->arena, "%s: %s%s%s", winner->backend->provider->provider.name,
+                     fail_text(winner->why), asked ? "; nobody could go on for it: " : "",
+                     asked ? stall_why_text(vain) : "");
     if (!exchange->req.stream) {
         relay_refuse(exchange, winner->why, message, span_of("", 0));
         return;
@@ -274,6 +282,8 @@ static bool show_refusal(struct exchange *exchange, struct attempt *shown) {
 
 static uint64_t smallest_retry_after(const struct exchange *exchange) {
     uint64_t least_ms = UINT64_MAX;
+    if (exchange->room_wait_ns)
+        least_ms = exchange->room_wait_ns / NS_PER_MS + 1;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         if (exchange->attempts[i]->retry_after_ms)
             least_ms = min_u64(least_ms, exchange->attempts[i]->retry_after_ms);
@@ -299,6 +309,7 @@ static void send_error(struct exchange *exchange, enum fail why, struct span mes
         exchange->dialect->write_error(FAIL_OVERLOAD,
                                        SPAN("the server is short of memory; try again shortly"),
                                        span_of("", 0), &text);
+        status = (unsigned)fail_status(FAIL_OVERLOAD); /* what the error itself says */
     }
     begin_head(exchange, &out, status, SPAN("application/json"));
     if (status == 429 || status == 503) {

@@ -1,7 +1,8 @@
 /* route.c - ranks a model's backends and sorts them. (pure)
  *
  * Owns:     nothing.
- * Promises: every backend that may be used is in the order, once; those in good health come first.
+ * Promises: every backend that may be used is in the order, once; those in good health and with room
+ *           come first.
  * Refuses:  a backend outside the required region, whatever else holds. */
 #include "appliance/race/route.h"
 
@@ -14,10 +15,12 @@
  * affinity or exploration chose. */
 #define RANK_CHOSEN (-1.0)
 
+/* What comes before any strategy. */
+enum tier { TIER_ROOM, TIER_NO_ROOM, TIER_UNUSABLE };
+
 struct candidate {
     const struct config_backend *backend;
-    const struct health_backend *health;
-    bool usable;
+    enum tier tier;
     double rank;
 };
 
@@ -49,12 +52,20 @@ static double draw(uint64_t seed, double weight) {
     return -log1p(-rand_double(&rand)) / weight;
 }
 
+static double median_of(const struct config_model *model, const struct config_backend *backend,
+                        struct route_dice dice) {
+    if (!dice.boards)
+        return INFINITY;
+    const struct learn_speed *speed =
+        learn_speed(&dice.boards[model->index], backend->index, dice.kind);
+    return speed->p50_ns ? (double)speed->p50_ns : INFINITY;
+}
+
 static double rank_of(const struct config_model *model, const struct candidate *c,
                       struct route_dice dice) {
     const struct config_price *price = &c->backend->price;
     switch (model->strategy) {
-    case STRATEGY_FASTEST:
-        return c->health->ttft_p50_ns ? (double)c->health->ttft_p50_ns : INFINITY;
+    case STRATEGY_FASTEST: return median_of(model, c->backend, dice);
     case STRATEGY_ORDERED: return 0;
     case STRATEGY_WEIGHTED:
         return draw(dice.random + c->backend->index, (double)c->backend->weight);
@@ -65,8 +76,8 @@ static double rank_of(const struct config_model *model, const struct candidate *
 }
 
 static bool before(const struct candidate *a, const struct candidate *b) {
-    if (a->usable != b->usable)
-        return a->usable;
+    if (a->tier != b->tier)
+        return a->tier < b->tier;
     if (a->rank != b->rank)
         return a->rank < b->rank;
     return a->backend->index < b->backend->index;
@@ -86,7 +97,7 @@ static void sort(struct candidate *all, unsigned count) {
 /* Is `c` as good as the best by its strategy, so that affinity may choose it? `all` is sorted. */
 static bool is_peer(const struct config_model *model, const struct candidate *all,
                     const struct candidate *c) {
-    if (!c->usable)
+    if (c->tier != all[0].tier)
         return false;
     switch (model->strategy) {
     case STRATEGY_FASTEST:
@@ -123,19 +134,31 @@ static void choose_by_affinity(const struct config_model *model, struct candidat
         chosen->rank = RANK_CHOSEN;
 }
 
-/* Without it, whoever was never first would never be known to be faster. */
-static void choose_by_exploring(struct candidate *all, unsigned count, uint64_t random) {
+/* Without it, whoever was never first would never be known to be faster, or to be so again. */
+static void choose_by_exploring(const struct config_model *model, struct candidate *all,
+                                unsigned count, struct route_dice dice) {
     struct rand rand;
-    rand_init(&rand, random);
+    rand_init(&rand, dice.random);
     if (all[0].rank == INFINITY || rand_below(&rand, ROUTE_EXPLORE_ONE_IN) != 0)
         return;
     struct candidate *unknown[BACKENDS_MAX];
     unsigned unknown_count = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (all[i].usable && all[i].rank == INFINITY)
+    for (unsigned i = 0; i < count; i++) {
+        bool stale = dice.boards && dice.boards[model->index].stale[all[i].backend->index];
+        if (all[i].tier == all[0].tier && (stale || all[i].rank == INFINITY))
             unknown[unknown_count++] = &all[i];
+    }
     if (unknown_count > 0)
         unknown[rand_below(&rand, unknown_count)]->rank = RANK_CHOSEN;
+}
+
+static enum tier tier_of(const struct health *health, const struct config_backend *backend,
+                         const struct route_dice *dice, uint64_t now_ns) {
+    CHECK(backend->id < health->count);
+    if (!health_usable(health, backend->id, now_ns))
+        return TIER_UNUSABLE;
+    bool room = !dice->quota || quota_has_room(dice->quota, backend, dice->need, now_ns);
+    return room ? TIER_ROOM : TIER_NO_ROOM;
 }
 
 unsigned route_order(const struct config_model *model, struct span residency, struct span only,
@@ -148,19 +171,20 @@ unsigned route_order(const struct config_model *model, struct span residency, st
         const struct config_backend *backend = &model->backends[i];
         if (!allowed(backend, residency, only))
             continue;
-        CHECK(backend->id < health->count);
         struct candidate *c = &all[count++];
-        *c = (struct candidate){.backend = backend, .health = &health->backends[backend->id]};
-        c->usable = health_usable(health, backend->id, now_ns);
-        c->rank = c->usable ? rank_of(model, c, dice) : (double)health_back_ns(health, backend->id);
+        *c =
+            (struct candidate){.backend = backend, .tier = tier_of(health, backend, &dice, now_ns)};
+        c->rank = c->tier == TIER_UNUSABLE ? (double)health_back_ns(health, backend->id)
+                                           : rank_of(model, c, dice);
     }
     if (count == 0)
         return 0;
     sort(all, count);
-    if (all[0].usable && model->affinity != AFFINITY_NONE && dice.affinity_hash != 0)
+    bool usable = all[0].tier != TIER_UNUSABLE;
+    if (usable && model->affinity != AFFINITY_NONE && dice.affinity_hash != 0)
         choose_by_affinity(model, all, count, dice.affinity_hash);
-    else if (all[0].usable && model->strategy == STRATEGY_FASTEST)
-        choose_by_exploring(all, count, dice.random);
+    else if (usable && model->strategy == STRATEGY_FASTEST)
+        choose_by_exploring(model, all, count, dice);
     sort(all, count);
     for (unsigned i = 0; i < count; i++)
         order[i] = all[i].backend;

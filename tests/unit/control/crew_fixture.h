@@ -45,6 +45,9 @@ static inline void crew_world_member(unsigned i) {
     upstreams->budgets = heap_alloc(FIXTURE_MODELS * sizeof *upstreams->budgets);
     health_init(&upstreams->health, heap_alloc(FIXTURE_IDS * sizeof *upstreams->health.backends),
                 FIXTURE_IDS, 0);
+    quota_init(&upstreams->quota, &world.config,
+               heap_alloc(FIXTURE_IDS * sizeof *upstreams->quota.providers),
+               heap_alloc(FIXTURE_IDS * sizeof *upstreams->quota.backends), FIXTURE_WORKERS);
     member->race.current = upstreams;
 }
 
@@ -69,6 +72,8 @@ static inline void crew_world_end(void) {
         heap_free(&upstreams->backends);
         heap_free(&upstreams->budgets);
         heap_free(&upstreams->health.backends);
+        heap_free(&upstreams->quota.providers);
+        heap_free(&upstreams->quota.backends);
     }
 }
 

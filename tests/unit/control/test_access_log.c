@@ -148,6 +148,7 @@ TEST(line_of_a_won_hedge) {
         /* 100 x 2.5 + 20 x 0.25 + 50 x 20 millionths; the loser 100 x 1.25 + 3 x 10 */
         {"cost_usd", "0.001255"},
         {"wasted_usd", "0.000155"},
+        {"wasted_tokens", "3"},
         {"ttft_ms", "450"},
         {"total_ms", "1000.5"},
         {"overhead_us", "47"},
@@ -295,7 +296,7 @@ TEST(line_escapes_what_clients_say) {
         yyjson_doc *doc = line_of_story();
         REQUIRE(doc);
         EXPECT_STR(shown(yyjson_doc_get_root(doc), "model"), rows[i].want);
-        EXPECT_EQ(yyjson_obj_size(yyjson_doc_get_root(doc)), 20);
+        EXPECT_EQ(yyjson_obj_size(yyjson_doc_get_root(doc)), 21);
         yyjson_doc_free(doc);
     }
 }

@@ -3,7 +3,9 @@
 #include "tests/unit/control/config_file.h"
 
 #include "appliance/control/check.h"
+#include "appliance/control/config_quota.h"
 #include "appliance/control/keys.h"
+#include "appliance/race/quota.h"
 
 /* A file that must be right, without a warning. NULL when it is not. */
 static struct config *load_good(const char *yaml) {
@@ -41,6 +43,8 @@ TEST(defaults_are_filled_in) {
     EXPECT_EQ(model->hedge.delay_ns, 400 * NS_PER_MS);
     EXPECT_EQ(model->hedge.max_attempts, 2);
     EXPECT(model->hedge.request_budget == 0.05 && model->hedge.cost_budget == 0.05);
+    EXPECT(model->hedge.max_delay_ns == 30 * NS_PER_S && model->hedge.sample == 0.005);
+    EXPECT(model->hedge.queue);
     EXPECT(model->hedge.target == 0.99 && model->hedge.commit_on_reasoning);
     EXPECT_EQ(model->hedge.on_stall, ON_STALL_FAIL);
     EXPECT_EQ(model->timeouts.connect_ns, NS_PER_S);
@@ -154,7 +158,7 @@ TEST(providers_with_everything) {
                     "    tls: {server_name: other.example}\n"
                     "    pool: {min_idle: 0, max_connections: 7}\n"
                     "    headers: {X-Team: \"a b\", x-cost: $$5}\n"
-                    "    limits: {concurrency: 9}\n"
+                    "    limits: {concurrency: 9, rpm: 600, tpm: 200000}\n"
                     "  q: {kind: openai, api_key: \"Bearer-${file:key}-${HR_REGION}\"}\n");
     REQUIRE(config);
     const struct config_provider *p = &config->providers[0];
@@ -166,6 +170,9 @@ TEST(providers_with_everything) {
     EXPECT_EQ(p->pool_min_idle, 0);
     EXPECT_EQ(p->pool_max_connections, 7);
     EXPECT_EQ(p->limit_concurrency, 9);
+    EXPECT_EQ(p->limit_rpm, 600);
+    EXPECT_EQ(p->limit_tpm, 200000);
+    EXPECT(p->shared && !config->providers[1].shared);
     EXPECT_EQ(p->provider.header_count, 2);
     EXPECT_BYTES(p->provider.headers[0].name.p, p->provider.headers[0].name.n, "x-team");
     EXPECT_BYTES(p->provider.headers[0].value.p, p->provider.headers[0].value.n, "a b");
@@ -256,6 +263,34 @@ TEST(keys_are_found_and_limited_to_their_models) {
     EXPECT(!config_key_allows(a, config_model_find(config, SPAN("qwen"))));
     EXPECT(config_key_allows(b, config_model_find(config, SPAN("qwen"))));
     config_free(&config);
+}
+
+/* A reload is no way around a limit: who is limited goes on with what was counted. */
+TEST(limits_are_inherited_by_name) {
+    static const char *const limits[] = {
+        "{p: {kind: openai, api_key: k, limits: {rpm: 10}}, q: {kind: openai, api_key: k, limits: "
+        "{tpm: 5}}, r: {kind: openai, api_key: k}}\n",
+        "{r: {kind: openai, api_key: k, limits: {rpm: 1}}, q: {kind: openai, api_key: k}, p: "
+        "{kind: "
+        "openai, api_key: k, limits: {concurrency: 3}}}\n"};
+    struct config *configs[2];
+    for (int i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%s%sproviders: %s", HEAD, MODELS, limits[i]);
+        configs[i] = load_good(text);
+        REQUIRE(configs[i]);
+    }
+    struct config *was = configs[0], *next = configs[1];
+    struct quota_shared *of_p = was->providers[0].shared, *of_r = next->providers[0].shared;
+    of_p->in_flight = 2;
+    config_quota_inherit(next, was);
+    EXPECT(next->providers[2].shared == of_p);
+    EXPECT(next->providers[1].shared == NULL);
+    EXPECT(next->providers[0].shared == of_r && of_r->in_flight == 0);
+    config_quota_inherit(next, was); /* once is enough */
+    config_free(&was);
+    EXPECT_EQ(next->providers[2].shared->in_flight, 2);
+    config_free(&next);
 }
 
 TEST(plain_aliases_stand_for_their_anchors) {
@@ -367,16 +402,21 @@ TEST(the_plan_says_what_will_be_done) {
         "  m  alias n\n",
         "    1. p: x  api.openai.com/v1/chat/completions  USD per million 1.25 in, 1.25 cached, 10 "
         "out\n",
-        "    hedge fixed after 1500ms; at most 3 attempts, 5% extra; reasoning counts as an "
+        "    hedge fixed after 1500ms; at most 3 attempts, 5% extra requests, 5% extra money; "
+        "reasoning counts as an "
         "answer; on a stall: fail\n",
         "    timeouts connect 1500us, tls 2s, head 30s, first token 30s, idle 15s, total 10m\n",
+        "    each worker keeps 1 warm connections, at most 1000; cancelling: unknown; at most 9 "
+        "requests at once; at most 600 requests a minute; at most 200000 tokens a minute\n",
         "  a  models m, n*  at most 4 requests at once\n",
         "  body 32MiB, header 1KiB, 100000 connections, request within 10m, drain 0s\n",
     };
     char *plan;
     size_t n;
     struct config *config = load_good(
-        "version: 1\nlisteners: [{address: \"[::1]:8443\"}]\nworkers: 1,3\n" PROVIDERS
+        "version: 1\nlisteners: [{address: \"[::1]:8443\"}]\nworkers: 1,3\n"
+        "providers: {p: {kind: openai, api_key: k, limits: {rpm: 600, tpm: 200000, concurrency: "
+        "9}}}\n"
         "models: {m: {aliases: [n], backends: [{provider: p, model: x, price: {input: 1.25, "
         "output: 10}}],\n"
         "  hedge: {mode: fixed, delay: 1500ms, max_attempts: 3}, timeouts: {connect: 1500us}}}\n"

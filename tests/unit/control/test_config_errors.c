@@ -366,16 +366,9 @@ TEST(settings_of_a_later_version_are_refused) {
          "t.yaml:5:109: keys[0].limits.tpm is not supported by this version; remove it\n"},
         {"later: tags", ALL "keys: [{name: a, sha256: " SHA_A ", tags: {team: a}}]\n",
          "t.yaml:5:92: keys[0].tags is not supported by this version; remove it\n"},
-        {"later: on_stall", ALL "defaults: {hedge: {on_stall: restart}}\n",
-         "t.yaml:5:30: defaults.hedge.on_stall: only fail is supported by this version; remove the "
-         "line\n"},
-        {"later: cost_budget", ALL "defaults: {hedge: {cost_budget: 6%}}\n",
-         "t.yaml:5:33: defaults.hedge.cost_budget: only 5% is supported by this version; remove "
-         "the line\n"},
-        {"later: provider's rpm",
+        {"later: provider's http2",
          HEAD MODELS
          "providers: {p: {kind: openai, api_key: k, limits: {rpm: 1}, pool: {http2: true}}}\n",
-         "t.yaml:4:52: providers.p.limits.rpm is not supported by this version; remove it\n"
          "t.yaml:4:75: providers.p.pool.http2: only false is supported by this version; remove the "
          "line\n"},
         {"later: proxy_protocol, http2",

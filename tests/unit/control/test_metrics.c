@@ -214,9 +214,9 @@ static void count_things(void) {
     two->models[0].requests[502] = 1;
     one->models[0].hedges_started[HEDGE_DELAY] = 3;
     two->models[0].hedges_started[HEDGE_FAILURE] = 2;
-    one->models[0].hedges_won = 1;
-    one->models[0].suppressed[SUPPRESSED_BUDGET] = 4;
-    two->models[1].suppressed[SUPPRESSED_BUDGET] = 5;
+    one->models[0].hedges_won[HEDGE_DELAY] = 1;
+    one->models[0].suppressed[SUPPRESS_BUDGET] = 4;
+    two->models[1].suppressed[SUPPRESS_BUDGET] = 5;
     one->models[0].wasted_tokens = 70;
     one->models[0].wasted_pico = 1500000;
     one->budgets[0].tokens = 2.5;
@@ -231,6 +231,17 @@ static void count_things(void) {
     race_stats_add_tokens(&two->backends[0].input, 1000);
     one->health.backends[1].state = HEALTH_HALF_OPEN;
     two->health.backends[1].state = HEALTH_OPEN;
+    one->quota.providers[0].denied[QUOTA_RPM] = 3;
+    two->quota.providers[0].denied[QUOTA_RPM] = 4;
+    two->quota.providers[1].denied[QUOTA_REMAINING] = 1;
+    for (int i = 0; i < FIXTURE_WORKERS; i++)
+        crew_world.upstreams[i].quota.backends[0].told[RATELIMIT_REQUESTS] =
+            (struct quota_told){.known = true,
+                                .remaining = 50 - 8 * (uint64_t)i,
+                                .reset_ns = UINT64_MAX,
+                                .forget_ns = UINT64_MAX};
+    one->quota.backends[0].told[RATELIMIT_OUTPUT] = (struct quota_told){
+        .known = true, .remaining = 7, .reset_ns = UINT64_MAX, .forget_ns = UINT64_MAX};
     one->pools[0].stats.handshakes = 10;
     one->pools[0].stats.handshakes_resumed = 4;
     one->pools[0].idle_count = 3;
@@ -262,6 +273,12 @@ TEST(counters_of_all_workers_are_added_up) {
         {"hedgerow_hedges_won_total", "model=\"gpt\"", 1},
         {"hedgerow_hedges_suppressed_total", "reason=\"budget\"", 9},
         {"hedgerow_hedge_budget_tokens", "model=\"gpt\"", 3.75},
+        {"hedgerow_ratelimit_remaining", "provider=\"openai\",model=\"gpt\",kind=\"requests\"", 42},
+        {"hedgerow_ratelimit_remaining", "provider=\"openai\",model=\"gpt\",kind=\"output_tokens\"",
+         7},
+        {"hedgerow_quota_denied_total", "provider=\"openai\",reason=\"rpm\"", 7},
+        {"hedgerow_quota_denied_total", "provider=\"openai\",reason=\"concurrency\"", 0},
+        {"hedgerow_quota_denied_total", "provider=\"azure\",reason=\"remaining\"", 1},
         {"hedgerow_wasted_tokens_total", "model=\"gpt\"", 70},
         {"hedgerow_wasted_cost_usd_total", "model=\"gpt\"", 0.0000015},
         {"hedgerow_cost_usd_total", "provider=\"openai\",model=\"gpt\"", 1234.567890123456},

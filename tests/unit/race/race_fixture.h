@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "appliance/race/plan.h"
+#include "appliance/race/learn.h"
 #include "core/base.h"
 
 #define FIXTURE_MODELS 4
@@ -22,6 +23,11 @@ static struct {
     struct config_backend backends[FIXTURE_MODELS][BACKENDS_MAX];
     struct health_backend memory[FIXTURE_IDS];
     struct health health;
+    struct learn_board boards[FIXTURE_MODELS];
+    struct {
+        struct learn_advice advice[BACKENDS_MAX * (LEARN_KINDS + 1) * BACKENDS_MAX];
+        struct learn_speed speeds[BACKENDS_MAX * (LEARN_KINDS + 1)];
+    } learnt[FIXTURE_MODELS];
 } world;
 
 static inline void world_init(void) {
@@ -61,9 +67,28 @@ static inline struct config_backend *world_backend(struct config_model *model, c
     struct config_backend *backend = &model->backends[model->backend_count];
     *backend = (struct config_backend){
         .provider = p, .model = model->name, .weight = 1, .index = model->backend_count, .id = id};
+    backend->model_index = model->index;
     model->backend_count++;
     health_init(&world.health, world.memory, world.config.backend_count, 0);
+    struct learn_settings settings = {.delay_ns = model->hedge.delay_ns};
+    learn_board_init(&world.boards[model->index], &settings, model->backend_count,
+                     &world.learnt[model->index]);
     return backend;
+}
+
+/* What has been learnt of a backend, for requests of every kind; 0: nothing. */
+static inline void world_speed(const struct config_model *model, unsigned index, uint64_t p50_ns) {
+    const struct learn_board *board = &world.boards[model->index];
+    for (unsigned kind = 0; kind <= LEARN_KINDS; kind++)
+        ((struct learn_speed *)learn_speed(board, index, kind))->p50_ns = p50_ns;
+}
+
+/* What has been learnt of a hedge at `second` behind `first`. */
+static inline void world_advice(const struct config_model *model, unsigned first, unsigned second,
+                                struct learn_advice advice) {
+    const struct learn_board *board = &world.boards[model->index];
+    for (unsigned kind = 0; kind <= LEARN_KINDS; kind++)
+        *(struct learn_advice *)learn_advice(board, first, kind, second) = advice;
 }
 
 static inline void world_backends(struct config_model *model, const char *const *providers,

@@ -83,12 +83,48 @@ TEST(cost_by_what_the_provider_counted) {
         story.attempt.reused = true;
         story.attempt.status = 200;
         story.attempt.events = 3;
+        story.attempt.whole = true;
         story.attempt.reader.usage = rows[i].usage;
         struct cost cost = cost_of(&story.attempt);
         ROW("%u", i);
         EXPECT_EQ(cost.output_tokens, rows[i].tokens);
         EXPECT_EQ(cost.pico, rows[i].pico);
     }
+}
+
+/* Anthropic says "output_tokens":1 with the first event, Gemini 0: no count of an answer cut off. */
+TEST(cost_of_a_count_that_was_a_beginning) {
+    static const struct {
+        enum fail why;
+        bool bills_on;
+        uint64_t counted, tokens;
+    } rows[] = {
+        {FAIL_IDLE, false, 1, 5},  {FAIL_IDLE, false, 9, 9}, {FAIL_LOST, false, 0, 5},
+        {FAIL_IDLE, true, 1, 50},  {FAIL_LOST, true, 1, 50}, {FAIL_RESET, true, 1, 5},
+        {FAIL_LOST, true, 60, 60},
+    };
+    for (unsigned i = 0; i < countof(rows); i++) {
+        begin(true);
+        story.provider.cancel = rows[i].bills_on ? CANCEL_BILLS_ON : CANCEL_UNKNOWN;
+        story.winner.reader.usage = (struct chat_usage){.known = true, .output_tokens = 50};
+        story.attempt.reused = true;
+        story.attempt.status = 200;
+        story.attempt.events = 5;
+        story.attempt.why = rows[i].why;
+        story.attempt.reader.usage = (struct chat_usage){
+            .known = true, .input_tokens = 10, .output_tokens = rows[i].counted};
+        ROW("%u", i);
+        EXPECT_EQ(cost_of(&story.attempt).output_tokens, rows[i].tokens);
+        EXPECT_EQ(cost_of(&story.attempt).pico, 20000000 + rows[i].tokens * 10000000);
+    }
+}
+
+TEST(cost_that_was_wasted) {
+    begin(true);
+    EXPECT(cost_is_wasted(&story.attempt));
+    EXPECT(!cost_is_wasted(&story.winner));
+    story.attempt.delivered = true; /* it stalled, and another one went on behind it */
+    EXPECT(!cost_is_wasted(&story.attempt));
 }
 
 TEST(cost_without_a_price) {

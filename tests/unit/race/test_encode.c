@@ -414,3 +414,109 @@ TEST(credentials_in_cells) {
     EXPECT_BYTES(head_of("x-amz-date").p, head_of("x-amz-date").n, "20231114T222320Z");
     teardown();
 }
+
+/* ---- the rest of an answer ---- */
+
+#define CHAT_ASK \
+    "{\"model\":\"m\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
+#define MESSAGES_ASK \
+    "{\"model\":\"m\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
+
+TEST(encode_rest_by_kind) {
+    static const struct {
+        const char *name, *kind, *model, *prefix, *path, *ask;
+        enum provider_service service;
+        int rc;
+        const char *has, *lost;
+    } rows[] = {
+        {"prefix, edited", "mistral", "m", "", "/v1/chat/completions", CHAT_ASK, SERVICE_CHAT, 0,
+         "{\"role\":\"assistant\",\"content\":\"So \\\"far\\\" \\n\",\"prefix\":true}]", ""},
+        {"prefix, written", "mistral", "m", "", "/v1/messages", MESSAGES_ASK, SERVICE_CHAT, 0,
+         "{\"role\":\"assistant\",\"content\":\"So \\\"far\\\" \\n\",\"prefix\":true}]", ""},
+        {"its beta endpoint", "deepseek", "m", "/beta", "/v1/chat/completions", CHAT_ASK,
+         SERVICE_CHAT, 0, "\"prefix\":true}]", ""},
+        {"not its ordinary one", "deepseek", "m", "/v1", "/v1/chat/completions", CHAT_ASK,
+         SERVICE_CHAT, -FAIL_UNSUPPORTED, NULL, NULL},
+        {"partial, edited", "moonshot", "m", "", "/v1/chat/completions", CHAT_ASK, SERVICE_CHAT, 0,
+         "\\n\",\"partial\":true}]", ""},
+        {"partial, written", "dashscope", "m", "", "/v1/messages", MESSAGES_ASK, SERVICE_CHAT, 0,
+         "\\n\",\"partial\":true}]", ""},
+        {"final, edited", "vllm", "m", "", "/v1/chat/completions", CHAT_ASK, SERVICE_CHAT, 0,
+         "{\"add_generation_prompt\":false,\"continue_final_message\":true,", ""},
+        {"final, written", "vllm", "m", "", "/v1/messages", MESSAGES_ASK, SERVICE_CHAT, 0,
+         ",\"add_generation_prompt\":false,\"continue_final_message\":true}", ""},
+        {"Responses are gone on with as a chat", "vllm", "m", "", "/v1/responses",
+         "{\"model\":\"m\",\"input\":\"hi\"}", SERVICE_CHAT, 0, "\"continue_final_message\":true}",
+         ""},
+        {"plain, edited", "groq", "m", "", "/v1/chat/completions", CHAT_ASK, SERVICE_CHAT, 0,
+         "{\"role\":\"assistant\",\"content\":\"So \\\"far\\\"\"}]", " \\n"},
+        {"Claude, edited", "anthropic", "claude-sonnet-4-5", "", "/v1/messages", MESSAGES_ASK,
+         SERVICE_MESSAGES, 0, "{\"role\":\"assistant\",\"content\":\"So \\\"far\\\"\"}]", " \\n"},
+        {"Claude, written", "anthropic", "claude-sonnet-4-5", "", "/v1/chat/completions", CHAT_ASK,
+         SERVICE_MESSAGES, 0,
+         "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"So \\\"far\\\"\"}]}]",
+         " \\n"},
+        {"Claude on Bedrock", "bedrock", "anthropic.claude-sonnet-4-5-v1:0", "",
+         "/v1/chat/completions", CHAT_ASK, SERVICE_CONVERSE, 0,
+         "{\"role\":\"assistant\",\"content\":[{\"text\":\"So \\\"far\\\"\"}]}]", " \\n"},
+        {"Claude that refuses", "anthropic", "claude-opus-4-8", "", "/v1/messages", MESSAGES_ASK,
+         SERVICE_MESSAGES, -FAIL_UNSUPPORTED, NULL, NULL},
+        {"not Claude, on Bedrock", "bedrock", "amazon.nova-pro-v1:0", "", "/v1/chat/completions",
+         CHAT_ASK, SERVICE_CONVERSE, -FAIL_UNSUPPORTED, NULL, NULL},
+        {"OpenAI", "openai", "m", "", "/v1/chat/completions", CHAT_ASK, SERVICE_CHAT,
+         -FAIL_UNSUPPORTED, NULL, NULL},
+        {"OpenAI's Responses", "openai", "m", "", "/v1/responses",
+         "{\"model\":\"m\",\"input\":\"hi\"}", SERVICE_RESPONSES, -FAIL_UNSUPPORTED, NULL, NULL},
+        {"Gemini", "gemini", "gemini-2.5-pro", "", "/v1/chat/completions", CHAT_ASK,
+         SERVICE_GENERATE, -FAIL_UNSUPPORTED, NULL, NULL},
+        {"a body that says itself how its last turn is meant", "vllm", "m", "",
+         "/v1/chat/completions",
+         "{\"model\":\"m\",\"continue_final_message\":true,\"messages\":[{\"role\":\"user\","
+         "\"content\":\"hi\"}]}",
+         SERVICE_CHAT, -FAIL_UNSUPPORTED, NULL, NULL},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        static char said_text[] = "So \\\"far\\\" \\n";
+        struct stall_said said = {
+            .text = {.p = said_text, .n = sizeof said_text - 1}, .spoke = true, .pieces = 3};
+        ROW("%s", rows[i].name);
+        setup();
+        at(rows[i].kind, rows[i].model);
+        world.backend.base_model = rows[i].model;
+        world.provider.provider.path_prefix = rows[i].prefix;
+        asks(rows[i].path, rows[i].ask);
+        world.encoded = NULL;
+        int rc = encode_rest(&world.exchange, &world.backend, &said, &world.encoded, &world.why,
+                             &world.field);
+        EXPECT_EQ(rc, rows[i].rc);
+        if (rc == 0 && rows[i].rc == 0) {
+            EXPECT_EQ(world.encoded->service, rows[i].service);
+            EXPECT(world.encoded->goes_on);
+            EXPECT_BYTES(world.encoded->lost.p, world.encoded->lost.n, rows[i].lost);
+            if (!body_has(rows[i].has))
+                FAIL_TEST("%.*s", (int)body().n, body().p);
+            bool limited = strstr(rows[i].ask, "max_tokens") != NULL;
+            EXPECT_EQ(body_has(":47"), limited); /* three of fifty are used up */
+        }
+        teardown();
+    }
+}
+
+/* The request as it was is not touched: another backend may be asked from the start. */
+TEST(encode_rest_leaves_the_prompt_alone) {
+    static char text[] = "Hello";
+    struct stall_said said = {.text = {.p = text, .n = 5}, .spoke = true, .pieces = 60};
+    setup();
+    at("anthropic", "claude-sonnet-4-5");
+    world.backend.base_model = "claude-sonnet-4-5";
+    asks("/v1/chat/completions", CHAT_ASK);
+    REQUIRE(encode_rest(&world.exchange, &world.backend, &said, &world.encoded, &world.why,
+                        &world.field) == 0);
+    EXPECT(body_has("Hello") && body_has("\"max_tokens\":1,")); /* never none */
+    REQUIRE(encode_request(&world.exchange, &world.backend, &world.encoded, &world.why,
+                           &world.field) == 0);
+    EXPECT(!body_has("Hello") && body_has("\"max_tokens\":50"));
+    EXPECT(!world.encoded->goes_on);
+    EXPECT(world.exchange.prompt->last_message->role == CHAT_USER);
+    teardown();
+}

@@ -15,7 +15,7 @@ static void setup(void) {
 /* One attempt at backend `id` which ends at once. */
 static void outcome(unsigned id, enum fail why, uint64_t now_ns) {
     health_on_start(&world.health, id, now_ns);
-    health_on_end(&world.health, id, why, why == FAIL_NONE, 0, 0, now_ns);
+    health_on_end(&world.health, id, why, 0, now_ns);
 }
 
 TEST(health_ejection_rows) {
@@ -83,7 +83,7 @@ TEST(health_probe) {
     EXPECT_EQ(b0()->state, HEALTH_HALF_OPEN);
     EXPECT(!health_usable(&world.health, 0, until)); /* one probe at a time */
     /* Its first token is enough, the whole answer takes minutes. */
-    health_on_content(&world.health, 0, MS(300), until + MS(300));
+    health_on_content(&world.health, 0);
     EXPECT_EQ(b0()->state, HEALTH_CLOSED);
     EXPECT(health_usable(&world.health, 0, until + MS(300)));
     EXPECT_EQ(b0()->failures_in_a_row, 0);
@@ -163,10 +163,10 @@ TEST(health_ejection_is_not_lengthened) {
     for (int i = 0; i < 8; i++)
         health_on_start(&world.health, 0, MS(1000));
     for (int i = 0; i < 5; i++)
-        health_on_end(&world.health, 0, FAIL_RESET, false, MS(1), 0, MS(1001));
+        health_on_end(&world.health, 0, FAIL_RESET, 0, MS(1001));
     uint64_t until = b0()->open_until_ns;
     for (int i = 0; i < 3; i++)
-        health_on_end(&world.health, 0, FAIL_RESET, false, MS(500), 0, MS(1500));
+        health_on_end(&world.health, 0, FAIL_RESET, 0, MS(1500));
     EXPECT_EQ(b0()->open_until_ns, until);
     EXPECT_EQ(b0()->ejections, 1);
     EXPECT_EQ(b0()->in_flight, 0);
@@ -175,9 +175,9 @@ TEST(health_ejection_is_not_lengthened) {
 TEST(health_tick_half_opens) {
     setup();
     uint64_t until = eject(0, MS(1000));
-    health_tick(&world.health, &world.config, until - 1);
+    health_tick(&world.health, until - 1);
     EXPECT_EQ(b0()->state, HEALTH_OPEN);
-    health_tick(&world.health, &world.config, until);
+    health_tick(&world.health, until);
     EXPECT_EQ(b0()->state, HEALTH_HALF_OPEN);
     EXPECT(health_usable(&world.health, 0, until));
 }
@@ -199,7 +199,7 @@ TEST(health_cool_down_rows) {
         setup();
         uint64_t now = MS(1000), back = now + MS(rows[i].cool_ms);
         health_on_start(&world.health, 0, now);
-        health_on_end(&world.health, 0, rows[i].why, false, 0, rows[i].retry_after_ms, now);
+        health_on_end(&world.health, 0, rows[i].why, rows[i].retry_after_ms, now);
         EXPECT(rows[i].cool_ms == 0 || !health_usable(&world.health, 0, back - 1));
         EXPECT(health_usable(&world.health, 0, back));
         EXPECT_EQ(b0()->state, HEALTH_CLOSED);
@@ -208,137 +208,14 @@ TEST(health_cool_down_rows) {
     setup();
     health_on_start(&world.health, 0, 0);
     health_on_start(&world.health, 0, 0);
-    health_on_end(&world.health, 0, FAIL_RATE_LIMITED, false, 0, 9000, MS(1));
-    health_on_end(&world.health, 0, FAIL_RATE_LIMITED, false, 0, 1000, MS(2));
+    health_on_end(&world.health, 0, FAIL_RATE_LIMITED, 9000, MS(1));
+    health_on_end(&world.health, 0, FAIL_RATE_LIMITED, 1000, MS(2));
     EXPECT_EQ(b0()->cool_until_ns, MS(9001));
-}
-
-static void answer(unsigned id, uint64_t ttft_ns, uint64_t now_ns) {
-    health_on_start(&world.health, id, now_ns);
-    health_on_content(&world.health, id, ttft_ns, now_ns);
-    health_on_end(&world.health, id, FAIL_NONE, true, 2 * ttft_ns, 0, now_ns);
-}
-
-static void cut(unsigned id, enum fail why, uint64_t age_ns, uint64_t now_ns) {
-    health_on_start(&world.health, id, now_ns);
-    health_on_end(&world.health, id, why, false, age_ns, 0, now_ns);
-}
-
-/* Histogram bins are 5 % wide: a quantile is right to that. */
-#define WITHIN(ns) ((double)(ns)*0.06)
-
-TEST(health_delay_needs_samples) {
-    setup();
-    health_tick(&world.health, &world.config, MS(1));
-    EXPECT_EQ(b0()->ttft_p50_ns, 0);
-    EXPECT_EQ(b0()->delay_ns, 0);
-    for (int i = 0; i < 19; i++)
-        answer(0, MS(200), MS(1));
-    health_tick(&world.health, &world.config, MS(1));
-    EXPECT_NEAR((double)b0()->ttft_p50_ns, (double)MS(200), WITHIN(MS(200)));
-    EXPECT_NEAR(b0()->samples, 19, 1e-3);
-    EXPECT_EQ(b0()->delay_ns, 0);
-    for (int i = 0; i < 2; i++)
-        answer(0, MS(200), MS(1));
-    health_tick(&world.health, &world.config, MS(1));
-    EXPECT_NEAR((double)b0()->delay_ns, (double)MS(200), WITHIN(MS(200)));
-    EXPECT_EQ(world.memory[1].ttft_p50_ns, 0);
-    /* Nobody asks for ten minutes: it is unknown again. */
-    health_tick(&world.health, &world.config, MS(600 * 1000));
-    EXPECT_EQ(b0()->ttft_p50_ns, 0);
-    EXPECT_EQ(b0()->delay_ns, 0);
-}
-
-TEST(health_delay_follows_the_budget) {
-    /* 1 .. 1000 ms, all equally often. */
-    static const struct {
-        double budget;
-        unsigned delay_ms;
-    } rows[] = {{0.05, 950}, {0.1, 900}, {0.25, 750}, {0.5, 500}, {0.9, 500}, {1, 500}};
-    for (size_t i = 0; i < countof(rows); i++) {
-        ROW("budget %g", rows[i].budget);
-        setup();
-        world.models[0].hedge.request_budget = rows[i].budget;
-        for (unsigned ms = 1; ms <= 1000; ms++)
-            answer(0, MS(ms), MS(1000));
-        health_tick(&world.health, &world.config, MS(1000));
-        EXPECT_NEAR((double)b0()->delay_ns, (double)MS(rows[i].delay_ms),
-                    WITHIN(MS(rows[i].delay_ms)));
-        EXPECT_NEAR((double)b0()->ttft_p90_ns, (double)MS(900), WITHIN(MS(900)));
-        EXPECT(b0()->delay_ns >= b0()->ttft_p50_ns);
-    }
-}
-
-/* The heart of censoring: hedge at d, the losers are cut off, and the estimate is to be that of the
- * uncut distribution. */
-TEST(health_losers_are_censored) {
-    setup();
-    world.models[0].hedge.request_budget = 0.1;
-    struct rand rand;
-    rand_init(&rand, 11);
-    double naive = 0, seen = 0;
-    for (int i = 0; i < 4000; i++) {
-        /* Uniform in 100 .. 1100 ms; one in two is cut off somewhere between 600 and 1600 ms. */
-        uint64_t ttft = MS(100) + rand_below(&rand, MS(1000));
-        uint64_t cut_at = rand_below(&rand, 2) ? MS(600) + rand_below(&rand, MS(1000)) : MS(9999);
-        if (ttft <= cut_at) {
-            answer(0, ttft, MS(1));
-            seen++;
-            naive += ttft > MS(1000);
-        } else {
-            cut(0, FAIL_LOST, cut_at, MS(1));
-        }
-    }
-    health_tick(&world.health, &world.config, MS(1));
-    EXPECT_NEAR((double)b0()->delay_ns, (double)MS(1000), WITHIN(MS(1000)));
-    EXPECT(naive / seen < 0.09); /* what the answers alone would say of the slowest tenth */
-}
-
-TEST(health_cut_off_rows) {
-    /* 40 answers at 100 ms and 10 attempts that end otherwise after 2 s: do these show that one in
-     * five takes longer, so that the 90 % quantile is not 100 ms? */
-    static const struct {
-        enum fail why;
-        bool had_content, counts;
-    } rows[] = {
-        {FAIL_LOST, false, true},        {FAIL_CANCELLED, false, true},
-        {FAIL_CLIENT_LEFT, false, true}, {FAIL_TOTAL, false, true},
-        {FAIL_FIRST_TOKEN, false, true}, {FAIL_HEAD_TIMEOUT, false, true},
-        {FAIL_LOST, true, false},        {FAIL_CLIENT_LEFT, true, false},
-        {FAIL_RESET, false, false},      {FAIL_RATE_LIMITED, false, false},
-        {FAIL_REFUSED, false, false},
-    };
-    for (size_t i = 0; i < countof(rows); i++) {
-        ROW("%s%s", fail_name(rows[i].why), rows[i].had_content ? " after content" : "");
-        setup();
-        for (int n = 0; n < 40; n++)
-            answer(0, MS(100), MS(1));
-        for (int n = 0; n < 10; n++) {
-            health_on_start(&world.health, 0, MS(1));
-            health_on_end(&world.health, 0, rows[i].why, rows[i].had_content, MS(2000), 0, MS(1));
-        }
-        health_tick(&world.health, &world.config, MS(1));
-        EXPECT_NEAR((double)b0()->ttft_p50_ns, (double)MS(100), WITHIN(MS(100)));
-        EXPECT_EQ(b0()->ttft_p90_ns > MS(200), rows[i].counts);
-        /* Nobody was seen to answer later: hedge right behind those who do. */
-        EXPECT_NEAR((double)b0()->delay_ns, (double)MS(100), WITHIN(MS(100)));
-    }
-}
-
-TEST(health_mostly_stalled_is_slow_not_fast) {
-    setup();
-    for (int n = 0; n < 30; n++)
-        answer(0, MS(100), MS(1));
-    for (int n = 0; n < 60; n++)
-        cut(0, FAIL_LOST, MS(5000), MS(1));
-    health_tick(&world.health, &world.config, MS(1));
-    EXPECT(b0()->ttft_p50_ns > MS(100000));
-    EXPECT_NEAR((double)b0()->delay_ns, (double)MS(100), WITHIN(MS(100)));
 }
 
 TEST(health_refuses_nonsense) {
     setup();
-    EXPECT_ABORT(health_on_end(&world.health, 0, FAIL_NONE, true, 0, 0, 0));
+    EXPECT_ABORT(health_on_end(&world.health, 0, FAIL_NONE, 0, 0));
     EXPECT_ABORT(health_on_start(&world.health, 3, 0));
     EXPECT_ABORT((void)health_usable(&world.health, 99, 0));
     EXPECT_STR(health_state_name(HEALTH_HALF_OPEN), "half_open");
@@ -350,32 +227,32 @@ TEST(health_any_sequence) {
     rand_init(&rand, 3);
     for (int round = 0; round < 30; round++) {
         setup();
-        uint64_t now = 0, begin[64];
+        uint64_t now = 0;
         unsigned flying = 0;
         for (int i = 0; i < 2000; i++) {
             now += rand_below(&rand, MS(400));
-            if (flying < countof(begin) && rand_below(&rand, 2)) {
+            if (flying < 64 && rand_below(&rand, 2)) {
                 health_on_start(&world.health, 0, now);
-                begin[flying++] = now;
+                flying++;
             } else if (flying > 0) {
-                uint64_t age = now - begin[--flying];
+                flying--;
                 bool content = rand_below(&rand, 2);
                 enum fail why = content && rand_below(&rand, 2)
                                     ? FAIL_NONE
                                     : (enum fail)(1 + rand_below(&rand, FAIL_COUNT - 1));
                 if (content)
-                    health_on_content(&world.health, 0, age, now);
-                health_on_end(&world.health, 0, why, content, age, rand_below(&rand, 3000), now);
+                    health_on_content(&world.health, 0);
+                health_on_end(&world.health, 0, why, rand_below(&rand, 3000), now);
             }
             if (rand_below(&rand, 8) == 0)
-                health_tick(&world.health, &world.config, now);
+                health_tick(&world.health, now);
             EXPECT_EQ(b0()->in_flight, flying);
             EXPECT(b0()->recent >= b0()->recent_failed && b0()->recent_failed >= 0);
             EXPECT(b0()->state != HEALTH_OPEN || b0()->open_until_ns <= now + MS(66000));
             EXPECT(b0()->probing == false || b0()->state == HEALTH_HALF_OPEN);
         }
-        while (flying > 0)
-            health_on_end(&world.health, 0, FAIL_CANCELLED, true, now - begin[--flying], 0, now);
+        while (flying-- > 0)
+            health_on_end(&world.health, 0, FAIL_CANCELLED, 0, now);
         EXPECT(health_usable(&world.health, 0, now + MS(121000)));
     }
 }

@@ -41,7 +41,7 @@ static struct plan plan_of(const struct setting *s) {
 /* ---- scripts ---- */
 
 /* Statements "MS VERB ARGS" between semicolons, in the order of time. Reports: head K, content K,
- * end K WHY, denied K, unable K. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
+ * end K WHY, stall K WHY, denied K, unable K. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
  * commit K, fail K|- WHY, wait MS|-. */
 struct words {
     char word[5][24];
@@ -92,6 +92,8 @@ static bool report(struct hedge *h, const struct words *w, uint64_t now_ns) {
         hedge_on_content(h, attempt, now_ns);
     else if (strcmp(verb, "end") == 0)
         hedge_on_end(h, attempt, fail_of(w->word[3]), now_ns);
+    else if (strcmp(verb, "stall") == 0)
+        hedge_on_stall(h, attempt, fail_of(w->word[3]), now_ns);
     else if (strcmp(verb, "denied") == 0)
         hedge_on_denied(h, attempt, now_ns);
     else if (strcmp(verb, "unable") == 0)
@@ -486,6 +488,92 @@ TEST(hedge_denied_rows) {
     run_rows(rows, countof(rows));
 }
 
+/* What stands before it: a committed to, at 20 ms. */
+#define FIXED(ms)   .mode = HEDGE_MODE_FIXED, .delay_ms = ms
+#define COMMITTED_A "0 start 0 a first; 20 content 0; 20 commit 0; "
+
+TEST(hedge_stall_rows) {
+    static const struct script_row rows[] = {
+        {"the next backend is asked at once, and its content is committed to",
+         {.own = 3, .attempts_max = 3, FIXED(50), .total_ms = 1000},
+         COMMITTED_A "20 wait 1000; 200 stall 0 idle; 200 start 1 b stall; 200 wait 1000;"
+                     "230 head 1; 230 wait 1000; 250 content 1; 250 commit 1; 250 wait 1000;"
+                     "400 end 1 none; 400 wait -"},
+        {"whoever was asked before is not asked again, and a fallback model is the last resort",
+         {.own = 2, .fallback = 1, .attempts_max = 2, .fallback_attempts = 1, FIXED(10)},
+         "0 start 0 a first; 10 start 1 b delay; 20 content 1; 20 commit 1; 20 cancel 0 lost;"
+         "20 wait -; 99 stall 1 reset; 99 start 2 c stall; 120 content 2; 120 commit 2; 120 wait "
+         "-"},
+        {"attempts_max holds: then the client is told why the winner failed",
+         {.own = 3, .attempts_max = 2, FIXED(10)},
+         "0 start 0 a first; 10 start 1 b delay; 20 content 0; 20 commit 0; 20 cancel 1 lost;"
+         "20 wait -; 99 stall 0 idle; 99 fail 0 idle; 99 wait -"},
+        {"nobody is left",
+         {.own = 1, .attempts_max = 3, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 error_event; 99 fail 0 error_event; 99 wait -"},
+        {"one that fails is followed by the next, and the client hears of the winner",
+         {.own = 3, .attempts_max = 4, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 99 wait -;"
+                     "120 end 1 upstream_5xx; 120 start 2 c stall; 120 wait -;"
+                     "130 end 2 connect; 130 fail 0 idle; 130 wait -"},
+        {"a connection that failed is not tried again",
+         {.own = 2, .attempts_max = 8, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 end 1 reset;"
+                     "120 fail 0 idle"},
+        {"a refusal of the unfinished turn is not one of the request",
+         {.own = 3, .attempts_max = 4, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 end 1 refused;"
+                     "120 start 2 c stall; 140 content 2; 140 commit 2; 140 wait -"},
+        {"a refusal by policy is: nobody else is asked",
+         {.own = 3, .attempts_max = 4, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 end 1 policy;"
+                     "120 fail 0 idle"},
+        {"who cannot express it is passed over, and does not count",
+         {.own = 3, .attempts_max = 2, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 99 unable 1;"
+                     "99 start 1 c stall; 120 content 1; 120 commit 1; 120 wait -"},
+        {"who has no room is passed over",
+         {.own = 3, .attempts_max = 2, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 99 denied 1;"
+                     "99 start 1 c stall; 99 denied 1; 99 fail 0 idle"},
+        {"its clocks tick as before",
+         {.own = 3, .attempts_max = 4, .delay_ms = NO_DELAY, .first_token_ms = 100, .head_ms = 30},
+         COMMITTED_A "20 wait -; 200 stall 0 idle; 200 start 1 b stall; 200 wait 230;"
+                     "230 cancel 1 head_timeout; 230 start 2 c stall; 240 head 2; 240 wait 330;"
+                     "330 cancel 2 first_token; 330 fail 0 idle"},
+        {"the total ends it",
+         {.own = 3, .attempts_max = 4, .delay_ms = NO_DELAY, .total_ms = 300},
+         COMMITTED_A "20 wait 300; 200 stall 0 idle; 200 start 1 b stall; 200 wait 300;"
+                     "300 cancel 1 total; 300 fail 0 total; 300 wait -"},
+        {"no start by delay while somebody is asked to go on",
+         {.own = 4, .attempts_max = 4, FIXED(50)},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 200 wait -; 300 content 1;"
+                     "300 commit 1; 400 wait -"},
+        {"who goes on may stall in turn",
+         {.own = 3, .attempts_max = 3, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 content 1; 120 commit 1;"
+                     "120 wait -; 300 stall 1 closed; 300 start 2 c stall; 320 content 2;"
+                     "320 commit 2; 320 wait -; 500 stall 2 idle; 500 fail 2 idle; 500 wait -"},
+        {"losers of the race are cut off before",
+         {.own = 3, .attempts_max = 3, FIXED(10)},
+         "0 start 0 a first; 10 start 1 b delay; 20 content 0; 20 commit 0; 20 stall 0 reset;"
+         "20 cancel 1 lost; 20 start 2 c stall; 20 wait -"},
+        {"a whole answer in one turn",
+         {.own = 2, .attempts_max = 2, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 content 1;"
+                     "120 end 1 none; 120 commit 1; 120 wait -"},
+        {"broken off before its commit",
+         {.own = 3, .attempts_max = 3, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 120 content 1;"
+                     "120 end 1 reset; 120 start 2 c stall; 120 wait -"},
+        {"late reports of who stalled are not heard",
+         {.own = 2, .attempts_max = 2, .delay_ms = NO_DELAY},
+         COMMITTED_A "20 wait -; 99 stall 0 idle; 99 start 1 b stall; 100 content 0;"
+                     "100 end 0 closed; 100 wait -; 120 content 1; 120 commit 1"},
+    };
+    run_rows(rows, countof(rows));
+}
+
 TEST(hedge_over_rows) {
     static const struct {
         const char *name, *script;
@@ -558,7 +646,10 @@ TEST(hedge_refuses_what_cannot_be) {
     EXPECT_ABORT(hedge_on_end(&h, 0, FAIL_LOST, 0)); /* to whom? */
     EXPECT_ABORT(hedge_on_head(&h, 1, 0));
     hedge_on_content(&h, 0, 0);
-    EXPECT_ABORT(hedge_on_denied(&h, 0, 0)); /* it runs */
+    EXPECT_ABORT(hedge_on_denied(&h, 0, 0));           /* it runs */
+    EXPECT_ABORT(hedge_on_stall(&h, 0, FAIL_IDLE, 0)); /* it has not won */
+    EXPECT_EQ(hedge_next(&h, 0).what, HEDGE_COMMIT);
+    EXPECT_ABORT(hedge_on_stall(&h, 0, FAIL_POLICY, 0)); /* nobody may go on */
 }
 
 TEST(hedge_names) {
@@ -593,7 +684,10 @@ struct sim {
     bool decided;      /* a final failure was reported while nobody had answered */
     unsigned expected; /* who must win if anybody does now; HEDGE_NOBODY */
     unsigned winner;
-    bool winner_failed;     /* after its commit */
+    bool winner_failed;      /* after its commit, and nobody has gone on for it */
+    bool rescues;            /* winners that fail can be gone on for */
+    bool rescuing, given_up; /* one has failed; and the next one's failure was final */
+    unsigned stalls;
     uint32_t asked, denied; /* bits of backends */
     bool no_more_delay;
 };
@@ -643,6 +737,7 @@ static void sim_init(struct sim *s, uint64_t seed) {
     setting.fallback_attempts = setting.fallback ? (unsigned)rand_below(&s->rand, 4) : 0;
     s->plan = plan_of(&setting);
     s->denial_percent = chance(s, 50) ? 0 : 40;
+    s->rescues = chance(s, 50);
     s->expected = s->winner = HEDGE_NOBODY;
     s->now_ns = MS(rand_below(&s->rand, 1000));
     hedge_init(&s->hedge, &s->plan, s->now_ns);
@@ -662,8 +757,11 @@ static void book_start(struct sim *s, const struct hedge_step *step) {
     unsigned b = (unsigned)(backend - backends);
     bool own = b < s->plan.own_count;
     EXPECT_EQ(step->attempt, s->starts);
-    EXPECT(s->commits == 0 && s->fails == 0 && !s->decided);
+    EXPECT((s->commits == 0 || s->rescuing) && s->fails == 0 && !s->decided);
     EXPECT(b < s->plan.backend_count);
+    EXPECT((step->trigger == HEDGE_STALL) == s->rescuing);
+    if (s->rescuing)
+        EXPECT(live_count(s) == 0 && !(s->asked >> b & 1) && !s->given_up);
     for (unsigned k = 0; k < s->starts; k++)
         EXPECT(!(s->live[k] && s->backend[k] == backend)); /* never twice at a time */
     EXPECT((step->trigger == HEDGE_FIRST) == (s->starts == 0));
@@ -696,11 +794,11 @@ static void book_cancel(struct sim *s, const struct hedge_step *step) {
     s->live[step->attempt] = false;
     s->ends++;
     switch ((int)step->why) {
-    case FAIL_LOST: EXPECT(s->commits == 1 || s->decided); break;
+    case FAIL_LOST: EXPECT(s->commits >= 1 || s->decided); break;
     case FAIL_TOTAL:
         EXPECT(s->now_ns >= s->hedge.begin_ns + s->plan.timeouts.total_ns);
         s->decided |= s->commits == 0;
-        s->winner_failed |= s->commits == 1 && step->attempt == s->winner;
+        s->winner_failed |= s->commits >= 1 && step->attempt == s->winner;
         break;
     case FAIL_FIRST_TOKEN:
         EXPECT(s->plan.timeouts.first_token_ns && !s->content[step->attempt]);
@@ -715,6 +813,7 @@ static void book_commit(struct sim *s, const struct hedge_step *step) {
     EXPECT(s->content[step->attempt]);
     s->winner = step->attempt;
     s->commits++;
+    s->rescuing = s->winner_failed = false;
 }
 
 static void book_fail(struct sim *s, const struct hedge_step *step) {
@@ -759,14 +858,36 @@ static void report_content(struct sim *s, unsigned k) {
         s->expected = k;
 }
 
+/* Before the commit, of one that was asked to go on. */
+static void rescuer_ended(struct sim *s, unsigned k) {
+    enum fail why = s->fate[k].why;
+    s->content[k] = false;
+    if (s->expected == k)
+        s->expected = HEDGE_NOBODY;
+    s->given_up = !fail_retry(why) && why != FAIL_REFUSED;
+}
+
+static void report_stall(struct sim *s, unsigned k) {
+    hedge_on_stall(&s->hedge, k, s->fate[k].why, s->now_ns);
+    s->rescuing = s->winner_failed = true;
+    s->given_up = false;
+    s->stalls++;
+    s->expected = HEDGE_NOBODY;
+}
+
 static void report_end(struct sim *s, unsigned k) {
     /* After a decision content is not taken any more, so that a good end is none either. */
     if (s->fate[k].why == FAIL_NONE && !s->content[k])
         return;
-    hedge_on_end(&s->hedge, k, s->fate[k].why, s->now_ns);
+    if (k == s->winner && s->rescues && fail_rescue(s->fate[k].why))
+        report_stall(s, k);
+    else
+        hedge_on_end(&s->hedge, k, s->fate[k].why, s->now_ns);
     s->live[k] = false;
     s->ends++;
     s->winner_failed |= k == s->winner && s->fate[k].why != FAIL_NONE;
+    if (s->rescuing && k != s->winner && s->fate[k].why != FAIL_NONE)
+        rescuer_ended(s, k);
     if (s->fate[k].why == FAIL_NONE || s->winner != HEDGE_NOBODY)
         return;
     if (s->expected == k) { /* broke off before the commit */
@@ -830,7 +951,7 @@ static void sim_run(struct sim *s) {
         report_due(s);
     }
     EXPECT(s->hedge.over);
-    EXPECT(s->commits <= 1);
+    EXPECT(s->commits <= 1 + s->stalls);
     EXPECT_EQ(s->fails, s->commits == 0 || s->winner_failed);
     for (unsigned k = 0; k < s->starts; k++)
         EXPECT_EQ(s->hedge.attempts[k].state, HEDGE_ENDED);
@@ -841,7 +962,7 @@ static void sim_run(struct sim *s) {
 }
 
 TEST(hedge_any_request) {
-    unsigned commits = 0, fails = 0, starts = 0, seeds = 40000;
+    unsigned commits = 0, fails = 0, starts = 0, rescued = 0, stalls = 0, seeds = 40000;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         ROW("seed %llu", (unsigned long long)seed);
         struct sim s;
@@ -850,10 +971,13 @@ TEST(hedge_any_request) {
         commits += s.commits;
         fails += s.fails;
         starts += s.starts;
+        stalls += s.stalls;
+        rescued += s.commits > 1;
         if (test_state.failures)
             return;
     }
     ROW("all seeds");
     /* The draw must reach both ends often, or it proves little. */
     EXPECT(commits > seeds / 4 && fails > seeds / 4 && starts > seeds);
+    EXPECT(stalls > seeds / 40 && rescued > seeds / 100);
 }

@@ -1,4 +1,5 @@
 /* test_plan.c - what a request may do: residency, restriction, fallback, mode, delay, limits. */
+#include "appliance/race/advise.h"
 #include "tests/test.h"
 
 #include "tests/unit/race/race_fixture.h"
@@ -33,7 +34,7 @@ static const char *order_of(const struct plan *plan) {
 }
 
 static const struct plan_wish no_wish;
-static const struct route_dice no_dice;
+static const struct route_dice no_dice = {.boards = world.boards};
 
 TEST(plan_backend_rows) {
     static const struct {
@@ -127,8 +128,13 @@ TEST(plan_delay_rows) {
         struct config_model *model = setup();
         model->hedge.mode = rows[i].mode;
         model->fallback_count = 1; /* its backends are not hedged with */
-        world.memory[0].delay_ns = MS(rows[i].learnt_ms);
-        world.memory[1].delay_ns = MS(123456);
+        world_advice(
+            model, 0, 1,
+            (struct learn_advice){.delay_ns = MS(rows[i].learnt_ms ? rows[i].learnt_ms : 100),
+                                  .probability = 1,
+                                  .with_ns = MS(1)});
+        world_advice(model, 0, 2, (struct learn_advice){.delay_ns = MS(50), .with_ns = MS(2)});
+        world_advice(model, 1, 0, (struct learn_advice){.delay_ns = MS(123456)});
         struct plan_wish wish = {.mode_given = rows[i].given,
                                  .mode = rows[i].wish,
                                  .delay_ns = MS(rows[i].wish_ms),
@@ -140,7 +146,7 @@ TEST(plan_delay_rows) {
             EXPECT(plan.delay_ns == UINT64_MAX);
         else if (rows[i].want == HEDGE_MODE_ADAPTIVE)
             EXPECT_NEAR((double)plan.delay_ns / NS_PER_MS, rows[i].delay_ms,
-                        rows[i].delay_ms * PLAN_DELAY_JITTER);
+                        rows[i].delay_ms * ADVISE_JITTER);
         else
             EXPECT_EQ(plan.delay_ns, MS(rows[i].delay_ms));
     }
@@ -152,7 +158,8 @@ TEST(plan_adaptive_delay_is_spread) {
     uint64_t least = UINT64_MAX, most = 0, sum = 0;
     for (uint64_t i = 0; i < 1000; i++) {
         struct plan plan;
-        struct route_dice dice = {.random = i * UINT64_C(0x9e3779b97f4a7c15)};
+        struct route_dice dice = {.random = i * UINT64_C(0x9e3779b97f4a7c15),
+                                  .boards = world.boards};
         REQUIRE(plan_make(&plan, model, NULL, &no_wish, &world.health, dice, 0) == FAIL_NONE);
         least = min_u64(least, plan.delay_ns);
         most = max_u64(most, plan.delay_ns);

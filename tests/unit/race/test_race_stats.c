@@ -33,14 +33,14 @@ TEST(merges_leave_nothing_out) {
         struct race_model_stats model;
         struct race_backend_stats backend;
         struct pool_stats pool;
-        uint64_t words[4096];
+        uint64_t words[8192];
     } into, from;
     static_assert(sizeof into == sizeof into.words, "the words cover all");
     for (unsigned kind = 0; kind < 3; kind++) {
         size_t size = kind == 0   ? sizeof into.model
                       : kind == 1 ? sizeof into.backend
                                   : sizeof into.pool;
-        unsigned ones = 0, hists = kind == 0 ? 5 : kind == 1 ? 1 + OUTCOME_COUNT : 0;
+        unsigned ones = 0, hists = kind == 0 ? 8 : kind == 1 ? 1 + OUTCOME_COUNT : 0;
         for (unsigned i = 0; i < countof(into.words); i++)
             into.words[i] = from.words[i] = 1;
         if (kind == 0)

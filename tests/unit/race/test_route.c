@@ -21,6 +21,7 @@ static const char *order_of(const struct config_model *model, const char *reside
                             const char *only, struct route_dice dice, uint64_t now_ns) {
     static char text[BACKENDS_MAX + 1];
     const struct config_backend *order[BACKENDS_MAX];
+    dice.boards = world.boards;
     unsigned count =
         route_order(model, span_str(residency), span_str(only), &world.health, dice, now_ns, order);
     for (unsigned i = 0; i < count; i++)
@@ -86,15 +87,15 @@ TEST(route_fastest_rows) {
     for (size_t i = 0; i < countof(rows); i++) {
         ROW("%s", rows[i].name);
         for (unsigned b = 0; b < 4; b++)
-            world.memory[b].ttft_p50_ns = MS(rows[i].p50_ms[b]);
+            world_speed(model, b, MS(rows[i].p50_ms[b]));
         EXPECT_STR(usual_order(model), rows[i].order);
     }
 }
 
 TEST(route_fastest_explores) {
     struct config_model *model = setup(STRATEGY_FASTEST, 4);
-    world.memory[1].ttft_p50_ns = MS(100);
-    world.memory[2].ttft_p50_ns = MS(200);
+    world_speed(model, 1, MS(100));
+    world_speed(model, 2, MS(200));
     enum { DRAWS = 16000 };
     unsigned first[4] = {0};
     struct rand rand;
@@ -107,10 +108,26 @@ TEST(route_fastest_explores) {
     /* When all are known there is nothing to find out, and when none is, no reason to change. */
     for (int round = 0; round < 2; round++) {
         for (unsigned b = 0; b < 4; b++)
-            world.memory[b].ttft_p50_ns = round ? 0 : MS(100 + b);
+            world_speed(model, b, round ? 0 : MS(100 + b));
         for (int i = 0; i < 1000; i++)
             EXPECT_STR(order_of(model, "", "", dice_of(&rand), 0), "abcd");
     }
+}
+
+/* Of whom nothing was heard for long may have become faster. */
+TEST(route_fastest_explores_the_stale) {
+    struct config_model *model = setup(STRATEGY_FASTEST, 3);
+    enum { DRAWS = 16000 };
+    unsigned first[3] = {0};
+    struct rand rand;
+    rand_init(&rand, 6);
+    for (unsigned b = 0; b < 3; b++)
+        world_speed(model, b, MS(100 + b));
+    world.boards[0].stale[2] = true;
+    for (int i = 0; i < DRAWS; i++)
+        first[order_of(model, "", "", dice_of(&rand), 0)[0] - 'a']++;
+    EXPECT_NEAR(first[2], DRAWS / 16, DRAWS / 16 / 5);
+    EXPECT_EQ(first[0] + first[2], DRAWS);
 }
 
 TEST(route_cheapest_rows) {
@@ -198,7 +215,7 @@ TEST(route_health_rows) {
 TEST(route_health_outranks_speed) {
     struct config_model *model = setup(STRATEGY_FASTEST, 3);
     for (unsigned b = 0; b < 3; b++)
-        world.memory[b].ttft_p50_ns = MS(100 + 100 * b);
+        world_speed(model, b, MS(100 + 100 * b));
     world.memory[0].cool_until_ns = MS(5000);
     EXPECT_STR(usual_order(model), "bca");
 }
@@ -328,7 +345,7 @@ TEST(route_affinity_rows) {
         struct config_model *model = setup(rows[i].strategy, 4);
         model->affinity = rows[i].affinity;
         for (unsigned b = 0; b < 4; b++) {
-            world.memory[b].ttft_p50_ns = MS(rows[i].p50_ms[b]);
+            world_speed(model, b, MS(rows[i].p50_ms[b]));
             model->backends[b].weight = rows[i].weight[b];
             model->backends[b].price =
                 (struct config_price){.known = true, .input_pico = rows[i].price[b]};
@@ -354,6 +371,138 @@ TEST(route_affinity_by_weight) {
     EXPECT_NEAR(first_a, 9000, 150);
 }
 
+/* ---- room ---- */
+
+static struct quota quota;
+static struct quota_provider quota_providers[FIXTURE_IDS];
+static struct quota_backend quota_backends[FIXTURE_IDS];
+
+static void room_begin(void) {
+    memset(quota_providers, 0, sizeof quota_providers);
+    memset(quota_backends, 0, sizeof quota_backends);
+    quota_init(&quota, &world.config, quota_providers, quota_backends, 1);
+}
+
+/* The provider of backend `id` has said that no request is left. */
+static void spend(unsigned id) {
+    quota_backends[id].told[RATELIMIT_REQUESTS] =
+        (struct quota_told){.known = true, .reset_ns = UINT64_MAX, .forget_ns = MS(1000000)};
+}
+
+TEST(route_room_rows) {
+    /* Per backend: . well, s its limit spent, o open, b both; strategy fastest by 100, 200, 300,
+     * 400 ms. */
+    static const struct {
+        const char *state, *order;
+    } rows[] = {
+        {"....", "abcd"}, {"s...", "bcda"}, {"ss..", "cdab"}, {"s.o.", "bdac"}, {"ssss", "abcd"},
+        {"so.s", "cadb"}, {"soss", "acdb"}, {"b..s", "bcda"}, {"oooo", "abcd"}, {"bsso", "bcad"},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        ROW("%s", rows[i].state);
+        struct config_model *model = setup(STRATEGY_FASTEST, 4);
+        room_begin();
+        for (unsigned b = 0; b < 4; b++) {
+            char c = rows[i].state[b];
+            world_speed(model, b, MS(100 + 100 * b));
+            if (c == 's' || c == 'b')
+                spend(b);
+            if (c == 'o' || c == 'b') {
+                world.memory[b].state = HEALTH_OPEN;
+                world.memory[b].open_until_ns = MS(9000 + b);
+            }
+        }
+        struct route_dice dice = {.random = 2, .quota = &quota};
+        EXPECT_STR(order_of(model, "", "", dice, MS(2000)), rows[i].order);
+    }
+}
+
+/* Affinity and exploration choose among those with room, and as evenly as if there were no others. */
+TEST(route_room_outranks_affinity_and_exploring) {
+    enum { DRAWS = 16000 };
+    unsigned affine[4] = {0}, explored[4] = {0};
+    struct rand rand;
+    rand_init(&rand, 41);
+    for (int i = 0; i < DRAWS; i++) {
+        struct config_model *model = setup(STRATEGY_FASTEST, 4);
+        room_begin();
+        spend(0);
+        struct route_dice dice = {
+            .random = rand_u64(&rand), .affinity_hash = rand_u64(&rand) | 1, .quota = &quota};
+        model->affinity = AFFINITY_PREFIX;
+        affine[order_of(model, "", "", dice, MS(10))[0] - 'a']++;
+        model->affinity = AFFINITY_NONE;
+        world_speed(model, 1, MS(100));
+        world_speed(model, 2, MS(200));
+        explored[order_of(model, "", "", dice, MS(10))[0] - 'a']++;
+    }
+    for (unsigned b = 1; b < 4; b++)
+        EXPECT_NEAR(affine[b], DRAWS / 3, DRAWS / 3 * 0.06);
+    EXPECT_NEAR(explored[3], DRAWS / 16, DRAWS / 16 * 0.15);
+    EXPECT_EQ(explored[1] + explored[3], DRAWS);
+    EXPECT_EQ(affine[0], 0);
+}
+
+TEST(route_affinity_holds_where_none_has_room) {
+    struct rand rand;
+    rand_init(&rand, 42);
+    for (int i = 0; i < 300; i++) {
+        struct config_model *model = setup(STRATEGY_FASTEST, 4);
+        model->affinity = AFFINITY_PREFIX;
+        struct route_dice dice = {.random = rand_u64(&rand), .affinity_hash = rand_u64(&rand) | 1};
+        char well = order_of(model, "", "", dice, MS(10))[0];
+        room_begin();
+        for (unsigned b = 0; b < 4; b++)
+            spend(b);
+        dice.quota = &quota;
+        EXPECT_EQ(order_of(model, "", "", dice, MS(10))[0], well);
+    }
+}
+
+/* Residency and x-hedgerow-backends are no ranks: whatever the state of those who may answer, nobody
+ * else is in the order, and they all are. */
+TEST(route_never_holds_a_forbidden_backend) {
+    static const char *const regions[] = {NULL, "eu", "EU", "us", "eu-west-2", "e"};
+    static const char *const demands[] = {"", "eu", "us", "EU-WEST-2", "e"};
+    static const char *const lists[] = {"", "a", "b,d", " c , a", "p,o,n,m", "x", "a,b,c,d,e,f,g"};
+    struct rand rand;
+    rand_init(&rand, 43);
+    unsigned full = 0, empty = 0;
+    for (int round = 0; round < 20000; round++) {
+        unsigned count = 1 + (unsigned)rand_below(&rand, BACKENDS_MAX);
+        struct config_model *model = setup((enum config_strategy)rand_below(&rand, 4), count);
+        model->affinity = (enum config_affinity)rand_below(&rand, 3);
+        const char *residency = demands[rand_below(&rand, countof(demands))];
+        const char *only = lists[rand_below(&rand, countof(lists))];
+        room_begin();
+        unsigned allowed = 0;
+        for (unsigned b = 0; b < count; b++) {
+            struct health_backend *h = &world.memory[b];
+            const char *region = regions[rand_below(&rand, countof(regions))];
+            world.providers[b].provider.region = region;
+            h->state = (enum health_state)rand_below(&rand, 3);
+            h->open_until_ns = rand_below(&rand, MS(20));
+            world_speed(model, b, rand_below(&rand, 3) ? MS(rand_below(&rand, 900)) : 0);
+            if (rand_below(&rand, 2))
+                spend(b);
+            bool there = !*residency || (region && strcasecmp(region, residency) == 0);
+            bool named = !*only || strchr(only, 'a' + (int)b);
+            allowed |= there && named ? 1u << b : 0;
+        }
+        struct route_dice dice = {
+            .random = rand_u64(&rand), .affinity_hash = rand_u64(&rand), .quota = &quota};
+        unsigned seen = 0;
+        for (const char *c = order_of(model, residency, only, dice, MS(10)); *c; c++) {
+            EXPECT(!(seen >> (*c - 'a') & 1));
+            seen |= 1u << (*c - 'a');
+        }
+        EXPECT_EQ(seen, allowed);
+        full += allowed == (1u << count) - 1;
+        empty += allowed == 0;
+    }
+    EXPECT(full > 100 && empty > 100 && full + empty < 15000); /* the draw is not one-sided */
+}
+
 /* Whatever health, speed, prices and dice: every allowed backend once, the usable ones in front. */
 TEST(route_any_order_is_a_permutation) {
     struct rand rand;
@@ -368,12 +517,13 @@ TEST(route_any_order_is_a_permutation) {
             h->open_until_ns = rand_below(&rand, MS(20));
             h->cool_until_ns = rand_below(&rand, 2) ? 0 : rand_below(&rand, MS(20));
             h->probing = h->state == HEALTH_HALF_OPEN && rand_below(&rand, 2);
-            h->ttft_p50_ns = rand_below(&rand, 3) ? MS(rand_below(&rand, 900)) : 0;
+            world_speed(model, b, rand_below(&rand, 3) ? MS(rand_below(&rand, 900)) : 0);
             model->backends[b].weight = (unsigned)rand_below(&rand, 4);
             model->backends[b].price.known = rand_below(&rand, 2);
             model->backends[b].price.input_pico = rand_below(&rand, 5);
         }
-        struct route_dice dice = {.random = rand_u64(&rand), .affinity_hash = rand_u64(&rand)};
+        struct route_dice dice = {
+            .random = rand_u64(&rand), .affinity_hash = rand_u64(&rand), .boards = world.boards};
         const struct config_backend *order[BACKENDS_MAX], *again[BACKENDS_MAX];
         struct span any = {NULL, 0};
         unsigned n = route_order(model, any, any, &world.health, dice, MS(10), order);
