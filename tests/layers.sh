@@ -43,7 +43,7 @@ function report(why) {
 function layer_of(name) {
     if (name ~ /^(core|net|providers|bench|tests)\//)
         return substr(name, 1, index(name, "/") - 1)
-    if (name ~ /^appliance\/(race|control)\//) {
+    if (name ~ /^appliance\/(race|replay|control)\//) {
         sub(/^appliance\//, "", name)
         return substr(name, 1, index(name, "/") - 1)
     }
@@ -58,7 +58,8 @@ function may_include(from, name,    to) {
     if (from == "providers")
         return to ~ /^(core|providers)$/ || name == "net/http.h" || name == "net/sse.h"
     if (from == "race") return to ~ /^(core|net|providers|race)$/
-    if (from == "control") return to ~ /^(core|net|providers|race|control)$/
+    if (from == "replay") return to ~ /^(core|race|replay)$/
+    if (from == "control") return to ~ /^(core|net|providers|race|replay|control)$/
     return to != ""
 }
 
@@ -160,7 +161,7 @@ check() (
 self_test() {
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
-    mkdir -p "$folder"/{core,net,providers,appliance/race,appliance/control,bench,tests}
+    mkdir -p "$folder"/{core,net,providers,appliance/race,appliance/replay,appliance/control,bench,tests}
     cd "$folder"
 
     # What must be found: the file, a tab, its only line of offence (the heading comes before it).
@@ -182,6 +183,10 @@ providers/b.c	#include "appliance/race/plan.h"
 providers/c.c	int f(void) { return random(); }
 appliance/race/a.c	#include "appliance/control/serve.h"
 appliance/race/b.c	void f(char *p) { free(p); }
+appliance/race/d.c	#include "appliance/replay/replay.h"
+appliance/replay/a.c	#include "appliance/control/serve.h"
+appliance/replay/b.c	#include "providers/chat.h"
+appliance/replay/c.c	void *f(void) { return malloc(3); }
 appliance/race/c.c	#include "tests/test.h"
 appliance/control/a.c	#include "bench/wire.h"
 appliance/control/b.c	void f(void) { getrandom(0, 0, 0); }
@@ -203,6 +208,8 @@ END
     printf '#include "net/sse.h"\n#include "net/http.h"\n#include "core/a.h"\n' >providers/good.c
     printf '#include "core/x.h"\n/* not the heading: (pure) */\n#include "core/loop.h"\n' >net/good.c
     printf '#include "core/x.h"\n#include <liburing.h>\nvoid f(void) { sleep(rand()); }\n' >bench/good.c
+    printf '#include "core/x.h"\n#include "appliance/race/x.h"\n' >appliance/replay/good.c
+    printf '#include "appliance/replay/x.h"\n' >appliance/control/good.c
     printf '#include "appliance/control/x.h"\n#include "race_fixture.h"\n' >tests/good.c
 
     status=0
