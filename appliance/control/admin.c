@@ -23,6 +23,7 @@
 
 #include "appliance/control/admin_ready.h"
 #include "appliance/control/metrics.h"
+#include "appliance/control/report_view.h"
 #include "core/heap.h"
 #include "net/addr.h"
 #include "net/h1_parse.h"
@@ -77,31 +78,59 @@ static struct answer plain(unsigned status, const char *text) {
                            length};
 }
 
-static struct answer live(struct crew *crew) {
+static struct answer live(struct crew *crew, const struct http_head *head) {
     (void)crew;
+    (void)head;
     return plain(200, "ok\n");
 }
 
-static struct answer ready(struct crew *crew) {
+static struct answer ready(struct crew *crew, const struct http_head *head) {
+    (void)head;
     char text[ADMIN_READY_TEXT_MAX];
     bool is_ready = admin_ready(crew, text);
     return plain(is_ready ? 200 : 503, text);
 }
 
-static struct answer metrics(struct crew *crew) {
+static struct answer metrics(struct crew *crew, const struct http_head *head) {
+    (void)head;
     struct answer answer = {.status = 200,
                             .type = SPAN("text/plain; version=0.0.4; charset=utf-8")};
     answer.body = metrics_text(crew, &answer.length);
     return answer;
 }
 
+/* `format` of the query decides; without it, what the client would rather have. */
+static bool wants_text(const struct http_head *head) {
+    struct span query = span_from(head->target, http_path(head->target).n + 1);
+    while (query.p) {
+        struct span part = span_cut(&query, '&');
+        if (span_starts(part, SPAN("format=")))
+            return span_eq(part, SPAN("format=text"));
+    }
+    return http_list_has(http_field(head, SPAN("accept")), SPAN("text/plain"));
+}
+
+static struct answer report(struct crew *crew, const struct http_head *head) {
+    struct answer answer = {.status = 200, .type = SPAN("application/json")};
+    struct report whole = report_view(crew);
+    if (wants_text(head)) {
+        answer.type = SPAN("text/plain; charset=utf-8");
+        answer.body = report_text_new(&whole, &answer.length);
+    } else {
+        answer.body = report_json(&whole, &answer.length);
+    }
+    report_free(&whole);
+    return answer;
+}
+
 static const struct {
     struct span path;
-    struct answer (*answer)(struct crew *);
+    struct answer (*answer)(struct crew *, const struct http_head *);
 } pages[] = {
     {SPAN_CONST("/livez"), live},
     {SPAN_CONST("/readyz"), ready},
     {SPAN_CONST("/metrics"), metrics},
+    {SPAN_CONST("/admin/report"), report},
 };
 
 static struct answer answer_to(struct crew *crew, const struct http_head *head) {
@@ -111,9 +140,9 @@ static struct answer answer_to(struct crew *crew, const struct http_head *head) 
             continue;
         if (head->method != HTTP_GET && head->method != HTTP_HEAD)
             return plain(405, "use GET\n");
-        return pages[i].answer(crew);
+        return pages[i].answer(crew, head);
     }
-    return plain(404, "there are /livez, /readyz and /metrics\n");
+    return plain(404, "there are /livez, /readyz, /metrics and /admin/report\n");
 }
 
 /* --- one connection --- */

@@ -1,4 +1,4 @@
-/* admin.h - the admin listener: /livez, /readyz, /metrics. A thread of its own with plain blocking
+/* admin.h - the admin listener: /livez, /readyz, /metrics, /admin/report. A thread of its own with plain blocking
  * sockets: nothing here is on the data path, and a scrape must answer when the workers are busy. */
 #ifndef HEDGEROW_APPLIANCE_CONTROL_ADMIN_H
 #define HEDGEROW_APPLIANCE_CONTROL_ADMIN_H

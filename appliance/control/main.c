@@ -9,13 +9,36 @@
 #include "appliance/control/check.h"
 #include "appliance/control/config_setting.h"
 #include "appliance/control/config_value.h"
+#include "appliance/control/replay_command.h"
+#include "appliance/control/report_command.h"
 #include "appliance/control/serve.h"
 #include "appliance/control/version.h"
 
 enum exit_code { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
 /* Every option of every command: one spelling means one thing everywhere. */
-enum flag { FLAG_CONFIG, FLAG_WORKERS, FLAG_LISTEN, FLAG_BUILD, FLAG_HELP, FLAG_COUNT };
+enum flag {
+    FLAG_CONFIG,
+    FLAG_WORKERS,
+    FLAG_LISTEN,
+    FLAG_TRACE,
+    FLAG_BUDGET,
+    FLAG_COST_BUDGET,
+    FLAG_TARGET,
+    FLAG_POLICY,
+    FLAG_DELAY,
+    FLAG_QUEUE,
+    FLAG_SEED,
+    FLAG_JSON,
+    FLAG_PLOT,
+    FLAG_ADMIN,
+    FLAG_LOG,
+    FLAG_MODEL,
+    FLAG_TRACE_OUT,
+    FLAG_BUILD,
+    FLAG_HELP,
+    FLAG_COUNT
+};
 
 static const struct {
     const char *name, *value; /* value NULL: takes none */
@@ -25,6 +48,32 @@ static const struct {
     [FLAG_WORKERS] = {"workers", "N", "number of workers instead of the configured one"},
     [FLAG_LISTEN] = {"listen", "ADDR:PORT",
                      "listen here, in clear text, instead of on the configured listeners"},
+    [FLAG_TRACE] =
+        {"trace", "FILE.csv",
+         "recorded times; - is standard input. One row for each time that is known,\n"
+         "                        time_ms,request,backend,input_tokens,ttft_ms,output_tokens\n"
+         "                        or one row a request,\n"
+         "                        time_ms,backend,prompt_tokens,ttft_ms,output_tokens"},
+    [FLAG_BUDGET] = {"budget", "5%", "extra requests per request (default 5%)"},
+    [FLAG_COST_BUDGET] = {"cost-budget", "5%", "extra money per money (default: no limit)"},
+    [FLAG_TARGET] = {"target", "p99", "the quantile to make small (default p99)"},
+    [FLAG_POLICY] =
+        {"policy", "LIST",
+         "of none, fixed, race, p95-delay, adaptive, oracle-single, oracle-windowed and\n"
+         "                        clairvoyant, separated by commas (default all)"},
+    [FLAG_DELAY] = {"delay", "400ms",
+                    "of fixed; and of adaptive until it has learnt (default 400ms)"},
+    [FLAG_QUEUE] = {"queue", "on|off",
+                    "adaptive: hedges that find the budget spent wait for it (default on)"},
+    [FLAG_SEED] = {"seed", "N", "of all that is drawn (default 1)"},
+    [FLAG_JSON] = {"json", NULL, "print JSON instead of a table"},
+    [FLAG_PLOT] = {"plot", "FILE.svg", "also draw the share of requests that wait longer than t"},
+    [FLAG_ADMIN] = {"admin", "ADDR:PORT",
+                    "the admin listener of a running hedgerow (default 127.0.0.1:9901)"},
+    [FLAG_LOG] = {"log", "FILE", "read an access log instead; - is standard input"},
+    [FLAG_MODEL] = {"model", "NAME", "of the log, only what this model was asked"},
+    /* Of `report`: the same form, but written. */
+    [FLAG_TRACE_OUT] = {"trace", "OUT.csv", "also write what `hedgerow replay --trace` reads"},
     [FLAG_BUILD] = {"build", NULL, "also compiler, kernel features found and library versions"},
     [FLAG_HELP] = {"help", NULL, "this text"},
 };
@@ -47,6 +96,8 @@ struct command {
 
 static enum exit_code run_serve(const struct given *);
 static enum exit_code run_check(const struct given *);
+static enum exit_code run_replay(const struct given *);
+static enum exit_code run_report(const struct given *);
 static enum exit_code run_version(const struct given *);
 static enum exit_code run_help(const struct given *);
 
@@ -63,6 +114,20 @@ static const struct command commands[] = {
      .allowed = BIT(FLAG_CONFIG) | BIT(FLAG_HELP),
      .required = BIT(FLAG_CONFIG),
      .run = run_check},
+    {.name = "replay",
+     .words = "",
+     .summary = "what hedging policies would have made of recorded first-token times",
+     .allowed = BIT(FLAG_TRACE) | BIT(FLAG_BUDGET) | BIT(FLAG_COST_BUDGET) | BIT(FLAG_TARGET) |
+                BIT(FLAG_POLICY) | BIT(FLAG_DELAY) | BIT(FLAG_QUEUE) | BIT(FLAG_SEED) |
+                BIT(FLAG_JSON) | BIT(FLAG_PLOT) | BIT(FLAG_HELP),
+     .required = BIT(FLAG_TRACE),
+     .run = run_replay},
+    {.name = "report",
+     .words = "",
+     .summary = "what hedging saved and cost; while it is off, what it would have saved",
+     .allowed = BIT(FLAG_ADMIN) | BIT(FLAG_LOG) | BIT(FLAG_MODEL) | BIT(FLAG_TRACE_OUT) |
+                BIT(FLAG_JSON) | BIT(FLAG_HELP),
+     .run = run_report},
     {.name = "version",
      .words = "",
      .summary = "print the version",
@@ -99,8 +164,8 @@ static void show_command(const struct command *command, FILE *out) {
     for (unsigned f = 0; f < FLAG_COUNT; f++)
         if (command->allowed & BIT(f))
             fprintf(out, "  --%s%s%-*s %s\n", flags[f].name, flags[f].value ? " " : "",
-                    (int)(18 - strlen(flags[f].name)), flags[f].value ? flags[f].value : "",
-                    flags[f].doc);
+                    (int)(18 - strlen(flags[f].name)) + !flags[f].value,
+                    flags[f].value ? flags[f].value : "", flags[f].doc);
 }
 
 static const struct command *find_command(const char *name) {
@@ -140,6 +205,46 @@ static enum exit_code run_serve(const struct given *given) {
 
 static enum exit_code run_check(const struct given *given) {
     return check_main(given->values[FLAG_CONFIG]) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static enum exit_code run_replay(const struct given *given) {
+    struct replay_options options = {
+        .trace = given->values[FLAG_TRACE],
+        .budget = given->values[FLAG_BUDGET],
+        .cost_budget = given->values[FLAG_COST_BUDGET],
+        .target = given->values[FLAG_TARGET],
+        .policy = given->values[FLAG_POLICY],
+        .delay = given->values[FLAG_DELAY],
+        .queue = given->values[FLAG_QUEUE],
+        .seed = given->values[FLAG_SEED],
+        .plot = given->values[FLAG_PLOT],
+        .json = given->values[FLAG_JSON] != NULL,
+    };
+    struct replay_settings settings;
+    unsigned policies;
+    char why[300];
+    if (!replay_command_settings(&options, &settings, &policies, why, sizeof why))
+        return usage_error(find_command("replay"), why, "");
+    return replay_command_main(&options, &settings, policies) ? EXIT_DONE : EXIT_FAILED;
+}
+
+static enum exit_code run_report(const struct given *given) {
+    struct report_options options = {
+        .admin = given->values[FLAG_ADMIN],
+        .log = given->values[FLAG_LOG],
+        .model = given->values[FLAG_MODEL],
+        .trace = given->values[FLAG_TRACE_OUT],
+        .json = given->values[FLAG_JSON] != NULL,
+    };
+    char why[300];
+    if (!report_command_check(&options, why, sizeof why))
+        return usage_error(find_command("report"), why, "");
+    switch (report_command_main(&options)) {
+    case REPORT_DONE: return EXIT_DONE;
+    case REPORT_FAILED: return EXIT_FAILED;
+    case REPORT_USAGE: return EXIT_USAGE;
+    }
+    return EXIT_FAILED;
 }
 
 static enum exit_code run_version(const struct given *given) {
