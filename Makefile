@@ -87,8 +87,8 @@ LIBS_heap = $(shell a=$$($(CC) -print-file-name=libjemalloc_pic.a); \
 MAIN := appliance/control/main.c
 RING := core/ring_uring.c
 LIB_SOURCES := $(filter-out $(MAIN) $(RING),$(wildcard core/*.c net/*.c providers/*.c \
-	appliance/race/*.c appliance/control/*.c))
-BENCH_SOURCES := $(filter-out %/main.c,$(wildcard bench/*.c bench/yard/*.c))
+	appliance/race/*.c appliance/replay/*.c appliance/control/*.c))
+BENCH_SOURCES := $(filter-out %/main.c,$(wildcard bench/*.c bench/replay/*.c bench/yard/*.c))
 RELAY_SOURCES := $(wildcard bench/relay/*.c)
 SIM_SOURCES := $(wildcard tests/sim/*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
@@ -106,7 +106,7 @@ SIM := $(if $(SIM_SOURCES),$(B)/sim)
 PROGRAMS := $(if $(wildcard $(MAIN)),build/hedgerow) $(if $(wildcard bench/main.c),build/hedgerow-bench) \
 	$(if $(RELAY_SOURCES),build/raw-relay)
 
-.PHONY: all test demo run bench bench-short fuzz sim lint format tidy asan unit fuzzers install clean \
+.PHONY: all test demo run replay bench bench-short fuzz sim lint format tidy asan unit fuzzers install clean \
 	distclean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -210,6 +210,8 @@ demo: all
 	tests/e2e/demo.sh
 run: all
 	tests/e2e/demo.sh run
+replay: all
+	bench/replay.sh
 bench bench-short: all build/bench-yard
 	@$(DEPS) bench
 	bench/run.sh $(if $(filter bench-short,$@),--short)
@@ -268,6 +270,7 @@ help:
 	@echo 'make lint           format, layers, warnings of gcc and clang, clang-tidy'
 	@echo 'make format         rewrites the sources with clang-format'
 	@echo 'make bench          full measurement; bench-short takes a minute'
+	@echo 'make replay         hedging policies over recorded and generated times: tables, plots'
 	@echo 'make fuzz           each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make sim            the simulation with SEEDS=$(SEEDS)'
 	@echo 'make asan           everything with the address and undefined behaviour sanitizers'

@@ -19,6 +19,7 @@
 #include "bench/answer.h"
 #include "bench/ask.h"
 #include "bench/format.h"
+#include "bench/limit.h"
 #include "bench/recording.h"
 #include "bench/sim_config.h"
 #include "bench/tokens.h"
@@ -122,6 +123,7 @@ struct cloud {
     uint16_t port, control_port;
     struct peer *peers;
     uint64_t connections_seen, requests_seen; /* the streams of the dice */
+    struct limit limit;
     struct recordings recordings;
     struct sim_stats stats;
     struct tokens issued;  /* identity: tokens; others: ids of answers that may be referred to */

@@ -10,5 +10,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int clouds_command(int argc, char **argv);
 /* A load run and its report. */
 int load_command(int argc, char **argv);
+/* Hedging policies over generated traces. */
+int replay_command(int argc, char **argv);
 
 #endif

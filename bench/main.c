@@ -1,6 +1,7 @@
 /* main.c - hedgerow-bench: simulated clouds and a load generator, to prove a set-up on one's own
- * machine. Nothing of the product is linked into it: it is written against the providers'
- * documents, so that it can disagree with the proxy. */
+ * machine. Nothing of the product is linked into these: they are written against the providers'
+ * documents, so that they can disagree with the proxy. Only `replay` runs the product's own code:
+ * its decisions are what is measured. */
 #include "bench/commands.h"
 
 #include <signal.h>
@@ -13,6 +14,7 @@ static const char USAGE[] =
     "\n"
     "  clouds --config FILE   simulated clouds on loopback: real wire format, TLS, keys, faults\n"
     "  load --url URL         open-loop load: time to first token, inter-token, total\n"
+    "  replay                 hedging policies over generated first-token times\n"
     "  COMMAND --help         the command's options\n"
     "\n"
     "Exit status: 0 ok, 1 failed, 2 wrong usage.\n";
@@ -30,7 +32,7 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"clouds", clouds_command}, {"load", load_command}};
+    } commands[] = {{"clouds", clouds_command}, {"load", load_command}, {"replay", replay_command}};
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {

@@ -345,6 +345,8 @@ bool play_admit(struct peer *p, const struct format *format) {
     struct dice dice;
     dice_init(&dice, p->cloud->seed, p->cloud->requests_seen);
     enum sim_fault fault = draw_fault(p, &dice);
+    if (!limit_take(&p->cloud->limit, tune_of(p)->rpm, poller_clock_ns()))
+        fault = SIM_FAULT_rate_limit;
     play->format = format;
     play->recording = NULL;
     play->ttft_ns = latency_draw(&tune_of(p)->ttft, &dice);

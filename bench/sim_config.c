@@ -231,6 +231,7 @@ static bool read_next(struct conf *c, const yaml_node_t *node, void *target) {
         {"tokens", read_tokens, (base) + offsetof(struct sim_tune, tokens), false},                \
         {"faults", read_faults, (base) + offsetof(struct sim_tune, faults), false},                \
         {"replay", read_replay, (base) + offsetof(struct sim_tune, replay), false},                \
+        {"rpm", conf_count, (base) + offsetof(struct sim_tune, rpm), false},                       \
         {"head_delay", conf_duration, (base) + offsetof(struct sim_tune, head_delay_ns), false},   \
         {"handshake_delay", conf_duration, (base) + offsetof(struct sim_tune, handshake_delay_ns), \
          false},                                                                                   \

@@ -20,9 +20,10 @@
  *         prefix: /v1             what stands before the paths, by default as in sim_kind.def
  *         models: [a, b]          absent: every model; {asked: answered} renames in the answer
  *         obfuscation: true       openai: the padding member on stream chunks
+ *         rpm: 600                requests a minute that it takes, the others get 429; absent: all
  *         ttft: ..., tokens: ..., faults: ..., replay: ..., head_delay:, handshake_delay:, next:
  *
- * The last line is struct sim_tune: it may also be changed while the cloud runs (POST
+ * The last two lines are struct sim_tune: it may also be changed while the cloud runs (POST
  * /sim/faults). */
 #ifndef BENCH_SIM_CONFIG_H
 #define BENCH_SIM_CONFIG_H
@@ -95,6 +96,7 @@ struct sim_tune {
     uint64_t
         head_delay_ns; /* head and role chunk go out this early; SIM_WITH_FIRST_TOKEN: with it */
     uint64_t handshake_delay_ns;
+    uint64_t rpm;         /* 0: no limit */
     struct sim_next next; /* faults of the coming requests, before any dice are thrown */
 };
 

@@ -26,18 +26,19 @@ static const struct trouble_row rows[TROUBLES] = {
 
 static void anthropic_headers(struct peer *p, struct bytes *out) {
     char id[REQUEST_ID_LETTERS + 1], reset[32];
-    time_t minute = (time_t)cloud_now_s(p->cloud) + 60;
+    struct limit_told told =
+        limit_tell(&p->cloud->limit, p->cloud->config->tune.rpm, REQUESTS_PER_MINUTE);
+    time_t whole = (time_t)cloud_now_s(p->cloud) + (time_t)(told.reset_ms + 999) / 1000;
     struct tm tm;
-    unsigned left = REQUESTS_PER_MINUTE - (unsigned)(p->cloud->requests_seen % REQUESTS_PER_MINUTE);
     vendor_request_id(p, id, REQUEST_ID_LETTERS);
-    strftime(reset, sizeof reset, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&minute, &tm));
+    strftime(reset, sizeof reset, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&whole, &tm));
     bytes_fmt(out,
               "request-id: req_01%s\r\nanthropic-organization-id: "
               "00000000-0000-4000-8000-000000000000\r\n"
-              "anthropic-ratelimit-requests-limit: %d\r\n"
-              "anthropic-ratelimit-requests-remaining: %u\r\n"
+              "anthropic-ratelimit-requests-limit: %llu\r\n"
+              "anthropic-ratelimit-requests-remaining: %llu\r\n"
               "anthropic-ratelimit-requests-reset: %s\r\n",
-              id, REQUESTS_PER_MINUTE, left, reset);
+              id, (unsigned long long)told.limit, (unsigned long long)told.left, reset);
 }
 
 static void anthropic_refuse(struct peer *p, const struct ask_error *e, const char *extra) {

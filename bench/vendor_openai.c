@@ -26,14 +26,17 @@ static void openai_headers(struct peer *p, struct bytes *out) {
     char id[REQUEST_ID_LETTERS + 1];
     uint64_t now_ns = p->cloud->poller.now_ns, started_ns = p->play.started_ns;
     uint64_t took_ms = now_ns > started_ns ? (now_ns - started_ns) / UNITS_NS_PER_MS : 0;
-    unsigned left = RATE_LIMIT_REQUESTS - (unsigned)(p->cloud->requests_seen % RATE_LIMIT_REQUESTS);
+    struct limit_told told =
+        limit_tell(&p->cloud->limit, p->cloud->config->tune.rpm, RATE_LIMIT_REQUESTS);
     vendor_request_id(p, id, REQUEST_ID_LETTERS);
     if (is_azure(p)) {
         bytes_fmt(out,
                   "apim-request-id: %s\r\nx-request-id: %s\r\nx-ms-region: East US 2\r\n"
-                  "x-ms-rai-invoked: true\r\nx-ratelimit-remaining-requests: %u\r\n"
+                  "x-ms-rai-invoked: true\r\nx-ratelimit-limit-requests: %llu\r\n"
+                  "x-ratelimit-remaining-requests: %llu\r\nx-ratelimit-reset-requests: %llu\r\n"
                   "x-ratelimit-remaining-tokens: %d\r\n",
-                  id, id, left, RATE_LIMIT_TOKENS);
+                  id, id, (unsigned long long)told.limit, (unsigned long long)told.left,
+                  (unsigned long long)told.reset_ms, RATE_LIMIT_TOKENS);
         return;
     }
     if (is_oci(p)) {
@@ -43,11 +46,11 @@ static void openai_headers(struct peer *p, struct bytes *out) {
     bytes_fmt(out,
               "openai-organization: org-simulated\r\nopenai-processing-ms: %llu\r\n"
               "openai-version: 2020-10-01\r\nx-request-id: req_%s\r\n"
-              "x-ratelimit-limit-requests: %d\r\nx-ratelimit-limit-tokens: %d\r\n"
-              "x-ratelimit-remaining-requests: %u\r\nx-ratelimit-remaining-tokens: %d\r\n"
-              "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 0s\r\n",
-              (unsigned long long)took_ms, id, RATE_LIMIT_REQUESTS, RATE_LIMIT_TOKENS, left,
-              RATE_LIMIT_TOKENS);
+              "x-ratelimit-limit-requests: %llu\r\nx-ratelimit-limit-tokens: %d\r\n"
+              "x-ratelimit-remaining-requests: %llu\r\nx-ratelimit-remaining-tokens: %d\r\n"
+              "x-ratelimit-reset-requests: %llums\r\nx-ratelimit-reset-tokens: 0s\r\n",
+              (unsigned long long)took_ms, id, (unsigned long long)told.limit, RATE_LIMIT_TOKENS,
+              (unsigned long long)told.left, RATE_LIMIT_TOKENS, (unsigned long long)told.reset_ms);
 }
 
 static void write_nullable(struct bytes *out, const char *name, const char *value) {
