@@ -201,6 +201,122 @@ static bool start_calls(const struct heard *heard, const struct reply *reply) {
     return right;
 }
 
+/* ---- answers that another cloud has finished ---- */
+
+/* The number behind the last `mark` of the text; 0: there is none. Each token, thought and call has its
+ * maker's. */
+static unsigned last_number(const struct text *text, const char *mark, char end) {
+    unsigned found = 0;
+    for (const char *at = text->p; at && (at = strstr(at, mark)) != NULL; at++) {
+        unsigned n;
+        int used = 0;
+        if (sscanf(at + strlen(mark), "%u%n", &n, &used) == 1 &&
+            (end == 0 || at[strlen(mark) + (size_t)used] == end))
+            found = n;
+    }
+    return found;
+}
+
+/* Who spoke last; `first`, whom the head names, when nothing says that it was another. */
+static struct reply *last_speaker(const struct request *request, const struct heard *heard,
+                                  struct reply *first) {
+    unsigned n = heard->call_count ? last_number(&heard->calls[0].name, "_A", 0)
+                 : heard->said.n   ? last_number(&heard->said, "A", '.')
+                                   : last_number(&heard->thought, "A", '.');
+    struct reply *reply = n ? ledger_find_reply(n) : NULL;
+    if (!reply)
+        return first;
+    if (reply->request != request)
+        sim_fail("answer", "request %u was given words of A%u, the answer to request %u",
+                 request->n, n, reply->request->n);
+    return reply;
+}
+
+/* Where in the text the words of this reply begin. */
+static size_t own_words(const struct text *said, const struct reply *reply) {
+    char mark[16];
+    snprintf(mark, sizeof mark, "A%u.", reply->n);
+    const char *at = said->p ? strstr(said->p, mark) : NULL;
+    return at ? (size_t)(at - said->p) : said->n;
+}
+
+/* A view, without a copy. */
+static struct text cut_text(const struct text *text, size_t from, size_t to) {
+    return (struct text){.p = text->p ? text->p + from : NULL, .n = to - from};
+}
+
+static bool same_sans_white(const struct text *a, const struct text *b) {
+    size_t i = 0, k = 0;
+    for (;;) {
+        while (i < a->n && strchr(" \n\t\r", a->p[i]))
+            i++;
+        while (k < b->n && strchr(" \n\t\r", b->p[k]))
+            k++;
+        if (i == a->n || k == b->n)
+            return i == a->n && k == b->n;
+        if (a->p[i++] != b->p[k++])
+            return false;
+    }
+}
+
+/* What was told before the last speaker's words, to the byte: what the first cloud said, as far as it was
+ * handed on. Of a longer chain the white space between its parts is not known here. */
+static void judge_head(const struct request *request, const struct text *head,
+                       const struct reply *first) {
+    const struct reply *last = request->winner;
+    bool right = last->behind.n ? same_sans_white(head, &last->behind) : head->n == 0;
+    if (right && last->behind.n && own_words(head, first) == 0 &&
+        last_number(head, "A", '.') == first->n)
+        right = starts(&first->said, head);
+    if (!right)
+        sim_fail("answer", "request %u: A%u (%s) goes on behind %.*s, and was asked to behind %.*s",
+                 request->n, last->n, format_names[last->format], (int)min_size(head->n, 200),
+                 head->p ? head->p : "", (int)min_size(last->behind.n, 200),
+                 last->behind.p ? last->behind.p : "");
+}
+
+/* Reasoning of those who stalled stands before the last one's; each may have been cut. */
+static bool thoughts_of(const struct request *request, const struct text *thought, bool whole) {
+    struct text rest = *thought;
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        const struct reply *reply = request->replies[i];
+        size_t n = 0;
+        if (reply == request->winner || own_words(&rest, reply) != 0)
+            continue;
+        while (n < rest.n && n < reply->thought.n && rest.p[n] == reply->thought.p[n])
+            n++;
+        rest = cut_text(&rest, n, rest.n);
+    }
+    return whole ? same(&rest, &request->winner->thought)
+                 : starts(&request->winner->thought, &rest);
+}
+
+/* Another cloud has gone on: may it, and who stalled? */
+static void judge_rescue(struct request *request, const struct heard *heard, struct reply *first) {
+    const struct reply *last = request->winner;
+    unsigned wished =
+        last->behind.n ? 1u << ON_STALL_CONTINUE : 1u << ON_STALL_CONTINUE | 1u << ON_STALL_RESTART;
+    if (!(request->model->stalls & wished))
+        sim_fail("answer", "request %u: A%u goes on for A%u, which nobody wants", request->n,
+                 last->n, first->n);
+    if (request->stream && request->format != FORMAT_GEMINI && !heard->comments)
+        sim_fail("answer", "request %u: A%u goes on for A%u in silence", request->n, last->n,
+                 first->n);
+    for (unsigned i = 0; i < request->reply_count; i++) {
+        struct reply *reply = request->replies[i];
+        reply->stalled =
+            reply != last && (reply == first || own_words(&heard->said, reply) < heard->said.n ||
+                              own_words(&heard->thought, reply) < heard->thought.n);
+        if (reply->stalled && reply->whole && !world.tight_memory && sim.slow_turn == 0 &&
+            request->model->idle_ns > SIM_MS(400))
+            sim_fail("answer", "request %u: A%u goes on for A%u (%s), which did not stall",
+                     request->n, last->n, reply->n, script_rows[reply->script].name);
+    }
+    sim_mark(last->behind.n ? MARK_STALL_CONTINUED : MARK_STALL_RESTARTED);
+    if (last->format != request->format)
+        sim_mark(MARK_STALL_TRANSLATED);
+}
+
 static bool translated(const struct request *request) {
     return request->winner->format != request->format;
 }
@@ -237,7 +353,13 @@ static void check_id(const struct request *request, const struct heard *heard) {
                  request->winner->n);
 }
 
-static void judge_usage(const struct request *request, const struct heard *heard) {
+/* Of an answer that was gone on with the usage is one: what the client sent, and all that was said. */
+static bool adds_up(const struct heard *heard, const struct reply *last) {
+    return heard->tokens > last->tokens && heard->cached_tokens <= heard->input_tokens;
+}
+
+static void judge_usage(const struct request *request, const struct heard *heard,
+                        const struct reply *first) {
     const struct reply *reply = request->winner;
     bool wants = request->format != FORMAT_CHAT || !request->stream || request->usage;
     if (reply->usage_unsaid)
@@ -247,6 +369,13 @@ static void judge_usage(const struct request *request, const struct heard *heard
                  wants ? "missing" : "there without being asked for");
     if (!heard->usage)
         return;
+    if (reply != first && reply->behind.n) {
+        if (!adds_up(heard, reply))
+            sim_fail("answer", "request %u: %u tokens for %u (%u cached), and A%u alone said %u",
+                     request->n, heard->tokens, heard->input_tokens, heard->cached_tokens, reply->n,
+                     reply->tokens);
+        return;
+    }
     if (heard->tokens != reply->tokens || heard->input_tokens != reply->input_tokens ||
         heard->cached_tokens != reply->cached_tokens)
         sim_fail("answer",
@@ -256,15 +385,21 @@ static void judge_usage(const struct request *request, const struct heard *heard
                  reply->cached_tokens);
 }
 
-static void judge_whole(struct request *request, const struct heard *heard) {
+static void judge_whole(struct request *request, const struct heard *heard, struct reply *first) {
     const struct reply *reply = request->winner;
     if (!reply->whole)
         sim_fail("answer", "request %u: A%u (%s) looks finished and is not", request->n, reply->n,
                  script_rows[reply->script].name);
-    if (!same(&heard->said, &reply->said))
+    size_t at = request->winner == first ? 0 : own_words(&heard->said, reply);
+    struct text head = cut_text(&heard->said, 0, at),
+                said = cut_text(&heard->said, at, heard->said.n);
+    if (request->winner != first)
+        judge_head(request, &head, first);
+    if (!same(&said, &reply->said))
         sim_fail("answer", "request %u: the answer is not what A%u said: %.*s", request->n,
                  reply->n, (int)min_size(heard->said.n, 200), heard->said.p);
-    if (!same(&heard->thought, &reply->thought))
+    if (request->winner == first ? !same(&heard->thought, &reply->thought)
+                                 : !thoughts_of(request, &heard->thought, true))
         sim_fail("answer", "request %u: the reasoning is not that of A%u (%s): %.*s", request->n,
                  reply->n, format_names[reply->format], (int)min_size(heard->thought.n, 200),
                  heard->thought.p);
@@ -275,15 +410,27 @@ static void judge_whole(struct request *request, const struct heard *heard) {
     if (strcmp(heard->finish, reply->finish) != 0)
         sim_fail("answer", "request %u: finished by %s, A%u (%s) by %s", request->n, heard->finish,
                  reply->n, format_names[reply->format], reply->finish);
-    judge_usage(request, heard);
+    judge_usage(request, heard, first);
     if (translated(request) && heard->call_count)
         sim_mark(MARK_TRANSLATED_TOOLS);
     if (translated(request) && heard->thought.n)
         sim_mark(MARK_TRANSLATED_THOUGHT);
 }
 
-static void judge_part(struct request *request, const struct heard *heard) {
+static void judge_part(struct request *request, const struct heard *heard, struct reply *first) {
     const struct reply *reply = request->winner;
+    if (reply != first) {
+        size_t at = own_words(&heard->said, reply);
+        struct text head = cut_text(&heard->said, 0, at),
+                    said = cut_text(&heard->said, at, heard->said.n);
+        judge_head(request, &head, first);
+        if (!starts(&reply->said, &said) || !start_calls(heard, reply) ||
+            !thoughts_of(request, &heard->thought, said.n > 0))
+            sim_fail("answer", "request %u: what was answered is not of A%u and A%u: %.*s",
+                     request->n, first->n, reply->n, (int)min_size(heard->said.n, 200),
+                     heard->said.p);
+        return;
+    }
     if (!starts(&reply->thought, &heard->thought) ||
         (heard->said.n && heard->thought.n != reply->thought.n) ||
         !starts(&reply->said, &heard->said) || !start_calls(heard, reply))
@@ -305,20 +452,25 @@ static void judge_stream(struct request *request, const struct answer *answer, b
     hear_events(&heard, request, text_span(&answer->body), cut);
     if (!heard.anything && cut)
         return;
-    if (!heard.anything)
+    /* A call that is kept until it is whole may be all there was, and then an error. */
+    if (!heard.anything && !heard.error)
         sim_fail("answer", "request %u: a stream without an event", request->n);
-    request->winner = whose(&heard, request, answer);
+    struct reply *first = whose(&heard, request, answer);
+    request->winner = first;
     if (heard.id[0])
         check_id(request, &heard);
+    request->winner = last_speaker(request, &heard, first);
+    if (request->winner != first)
+        judge_rescue(request, &heard, first);
     /* Of this one the end of the message is the end mark. */
     if (request->format == FORMAT_GEMINI)
         heard.done = !cut && !heard.error && heard.finish[0];
     if (heard.done) {
-        judge_whole(request, &heard);
+        judge_whole(request, &heard, first);
         mark_stream(request);
         return;
     }
-    judge_part(request, &heard);
+    judge_part(request, &heard, first);
     request->broken = heard.error;
     if (heard.error && translated(request))
         sim_mark(MARK_TRANSLATED_BREAK);
@@ -332,10 +484,20 @@ static void judge_body(struct request *request, const struct answer *answer) {
     hear_body(&heard, request, text_span(&answer->body));
     if (heard.error)
         sim_fail("answer", "request %u: an error with status 200", request->n);
-    request->winner = whose(&heard, request, answer);
+    /* The head names who finished it; one that was gone on with has the id of who began. */
+    struct reply *last = whose(&heard, request, answer), *first = last;
+    unsigned n;
+    if (last->behind.n && heard.said.n && sscanf(heard.said.p, "A%u.", &n) == 1)
+        first = ledger_find_reply(n);
+    if (!first || first->request != request)
+        sim_fail("answer", "request %u: nobody began the answer of A%u", request->n, last->n);
+    request->winner = first;
     if (heard.id[0])
         check_id(request, &heard);
-    judge_whole(request, &heard);
+    request->winner = last;
+    if (first != last)
+        judge_rescue(request, &heard, first);
+    judge_whole(request, &heard, first);
     if (translated(request))
         sim_mark(MARK_TRANSLATED_BODY);
 }

@@ -72,6 +72,10 @@ static void draw_wish(struct draft *draft) {
         }
         text_str(&draft->fields, "\r\n");
     }
+    if (world.zoned && world_chance(0.3)) {
+        request->zone = cloud_zone(&clouds[world_below(2)]);
+        text_printf(&draft->fields, "x-hedgerow-residency: %s\r\n", request->zone);
+    }
     if (world_chance(0.05)) {
         request->total_ns = SIM_MS(world_between(50, 3000));
         text_printf(&draft->fields, "x-hedgerow-timeout: %ums\r\n",
@@ -83,7 +87,9 @@ static void draw_wish(struct draft *draft) {
 static void draw_words(struct request *request) {
     static const char *const odd[] = {"\"sit\" ", "\xc3\xa4met ", "a\\b\n"};
     text_printf(&request->content, "R%u ", request->n);
-    size_t filler = world_chance(0.1) ? world_below(20000) : world_below(200);
+    size_t long_max = world.weather ? 3000 : 20000;
+    bool even = world.weather && world.priced; /* dear ones would hide what the others cost */
+    size_t filler = !even && world_chance(0.1) ? world_below(long_max) : world_below(200);
     bool odds = world.mixed && world_chance(0.3);
     while (request->content.n < filler) {
         text_str(&request->content, "dolor sit amet ");
@@ -212,7 +218,7 @@ struct request *asks_draw(bool last, bool *expect, bool *whole) {
     *expect = false;
     *whole = request->ask != ASK_STUCK_HEAD && request->ask != ASK_STUCK_BODY &&
              request->ask != ASK_TOO_LARGE;
-    request->model = &world.models[world_below(world.model_count)];
+    request->model = &world.models[world.scenario ? 0 : world_below(world.model_count)];
     if (request->ask == ASK_FORBIDDEN)
         request->model = &world.models[0];
     if (request->ask == ASK_GARBAGE) {

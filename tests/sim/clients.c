@@ -6,6 +6,7 @@
 #include "tests/sim/answer.h"
 #include "tests/sim/asks.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/weather.h"
 #include "tests/sim/world.h"
 
 #define REQUESTS_MAX 6
@@ -383,6 +384,12 @@ static void draw_behaviour(struct client *client) {
             .a_size = SCENARIO_PIPE_BYTES, .b_size = SCENARIO_PIPE_BYTES, .latency_ns = SIM_MS(1)};
         return;
     }
+    if (world.weather) {
+        client->shape = (struct wire_shape){.a_size = SCENARIO_PIPE_BYTES,
+                                            .b_size = SCENARIO_PIPE_BYTES,
+                                            .latency_ns = SIM_MS(world_between(1, 10))};
+        return;
+    }
     client->reading = world_chance(0.08)   ? READ_SLOWLY
                       : world_chance(0.02) ? READ_NEVER
                                            : READ_AT_ONCE;
@@ -398,10 +405,23 @@ static void draw_behaviour(struct client *client) {
                                         .latency_ns = NS_PER_US * world_between(20, 30000)};
 }
 
+/* In a storm half of them come before its end, the others behind it. */
+static uint64_t start_ns(const struct client *client, uint64_t span_ns) {
+    const struct scenario *storm = world.scenario;
+    if (!storm || !storm->clients)
+        return world_below(span_ns);
+    uint64_t half = storm->clients / 2, gap_ns = storm->recover_ns / half, i = client->index;
+    return i < half ? i * gap_ns * 3 / 4 : storm->recover_ns + SIM_MS(1) + (i - half) * 3 * gap_ns;
+}
+
 static void client_begin(struct client *client, uint64_t span_ns) {
     client->count =
         (unsigned)(world.scenario || world_chance(0.5) ? 1 : world_between(1, REQUESTS_MAX));
     client->pipelined = client->count > 1 && world_chance(0.3);
+    if (world.weather) {
+        client->count = (unsigned)world_between(2, REQUESTS_MAX);
+        client->pipelined = false;
+    }
     draw_behaviour(client);
     for (unsigned i = 0; i < client->count; i++) {
         client->requests[i] =
@@ -419,12 +439,12 @@ static void client_begin(struct client *client, uint64_t span_ns) {
     event_init(&client->leave, leave_event);
     event_init(&client->limit, limit_event);
     event_init(&client->patience, patience_event);
-    event_set(&client->start, sim.now_ns + world_below(span_ns));
+    event_set(&client->start, sim.now_ns + start_ns(client, span_ns));
 }
 
 void clients_begin(void) {
     clients = sim_alloc(world.client_count * sizeof *clients);
-    uint64_t span_ns = SIM_MS(world_between(100, 8000));
+    uint64_t span_ns = world.weather ? weather_span_ns() : SIM_MS(world_between(100, 8000));
     for (unsigned i = 0; i < world.client_count; i++) {
         clients[i].index = i;
         client_begin(&clients[i], span_ns);

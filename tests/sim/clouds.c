@@ -8,6 +8,7 @@
 #include "tests/sim/clouds_ask.h"
 #include "tests/sim/clouds_script.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/weather.h"
 #include "tests/sim/world.h"
 
 struct cloud clouds[CLOUDS_MAX];
@@ -153,10 +154,11 @@ static void check_head(const struct cloud_conn *conn, const struct request *requ
     const struct cloud *cloud = conn->cloud;
     const char *key, *key_field = clouds_ask_key_field(cloud, &key);
     char line[128];
-    int n = snprintf(line, sizeof line, "%s HTTP/1.1\r\n", clouds_ask_line(cloud, request));
+    enum format format = clouds_ask_format(cloud, request, head);
+    int n = snprintf(line, sizeof line, "%s HTTP/1.1\r\n", clouds_ask_line(cloud, request, format));
     if (head.n < (size_t)n || memcmp(head.p, line, (size_t)n) != 0)
         sim_fail("request", "cloud %u (%s) was sent the request line %.80s", cloud->index,
-                 format_names[clouds_ask_format(cloud, request)], head.p);
+                 format_names[format], head.p);
     if (!is(field(head, "host"), cloud->authority))
         sim_fail("request", "cloud %u was sent another host", cloud->index);
     if (!is(field(head, key_field), key))
@@ -171,7 +173,7 @@ static void check_head(const struct cloud_conn *conn, const struct request *requ
         sim_fail("request", "cloud %u was sent a chunked request", cloud->index);
 }
 
-static struct request *find_request(struct span head) {
+static struct request *find_request(const struct cloud *cloud, struct span head) {
     unsigned n;
     struct span id = field(head, "x-request-id");
     char text[32];
@@ -183,12 +185,19 @@ static struct request *find_request(struct span head) {
     if (request->ask != ASK_CHAT)
         sim_fail("request", "a cloud was sent request %u, which is %s", n,
                  ask_rows[request->ask].name);
+    if (request->zone && strcmp(request->zone, cloud_zone(cloud)) != 0)
+        sim_fail("residency", "request %u, which is to stay %s, was sent to cloud %u", n,
+                 request->zone, cloud->index);
     return request;
 }
 
 static enum script draw_script(const struct cloud *cloud) {
-    if (cloud->told)
+    enum script script;
+    bool stormy = !world.scenario || !world.scenario->clients || sim.now_ns < world.faults_until_ns;
+    if (cloud->told && stormy)
         return cloud->script;
+    if (weather_script(cloud, &script))
+        return script;
     bool faulty = sim.now_ns < world.faults_until_ns && world_chance(cloud->fault_share);
     unsigned sum = 0, healthy = 0;
     for (unsigned s = 0; s < SCRIPT_COUNT; s++) {
@@ -205,11 +214,51 @@ static enum script draw_script(const struct cloud *cloud) {
     }
 }
 
-static void answer(struct cloud_conn *conn, struct request *request, enum script script) {
+/* Counts a request against the configured limits, which the engine keeps to whatever it does: since
+ * the beginning no more than the minutes' worth and the burst. */
+static void check_rate(struct cloud *cloud) {
+    uint64_t rpm = world.rpm_max[cloud->index];
+    cloud->requests++;
+    if (rpm == UINT64_MAX || world.scenario)
+        return;
+    double burst = rpm < 10 ? 1 : (double)(rpm / 10);
+    double most = burst + (double)rpm * (double)(sim.now_ns - SIM_BEGIN_NS) / (60.0 * NS_PER_S);
+    if ((double)cloud->requests > most)
+        sim_fail("limits", "cloud %u was sent %llu requests, and %llu a minute are its limit",
+                 cloud->index, (unsigned long long)cloud->requests, (unsigned long long)rpm);
+}
+
+/* Takes one of the cloud's own limit; false: it is spent. The reply's head will say what is left. */
+static bool take_limit(struct cloud *cloud, struct reply *reply) {
+    if (cloud->limit == 0)
+        return true;
+    double a_second = cloud->limit / 60.0;
+    cloud->left += a_second * (double)(sim.now_ns - cloud->left_ns) / (double)NS_PER_S;
+    cloud->left = cloud->left < cloud->limit ? cloud->left : cloud->limit;
+    cloud->left_ns = sim.now_ns;
+    bool taken = cloud->left >= 1;
+    cloud->left -= taken;
+    reply->limit = cloud->limit;
+    reply->limit_left = (unsigned)cloud->left;
+    reply->limit_reset_ns = (uint64_t)((cloud->limit - cloud->left) / a_second * (double)NS_PER_S);
+    return taken;
+}
+
+/* `behind`: the unfinished turn that it goes on with, or empty. */
+static void answer(struct cloud_conn *conn, struct request *request, enum script script,
+                   enum format format, struct text behind) {
     conn->requests++;
+    check_rate(conn->cloud);
     conn->reply = conn->latest = ledger_reply(request, conn->cloud, script);
-    conn->reply->format = clouds_ask_format(conn->cloud, request);
+    conn->reply->format = format;
+    conn->reply->behind = behind;
     conn->reply->reused = conn->requests > 1;
+    if (!take_limit(conn->cloud, conn->reply) && script != SCRIPT_EARLY_503) {
+        sim_mark(MARK_LIMIT_OVERRUN);
+        script = conn->reply->script = SCRIPT_STATUS_429;
+        conn->reply->content = script_rows[script].content;
+        conn->reply->whole = script_rows[script].whole;
+    }
     if (conn->reply->reused)
         sim_mark(MARK_POOL_REUSED);
     if (script == SCRIPT_WHOLE_JSON)
@@ -243,20 +292,22 @@ static void read_request(struct cloud_conn *conn) {
     uint64_t length;
     if (!span_u64(field(head, "content-length"), 1u << 30, &length))
         sim_fail("request", "cloud %u was sent a request without a length", conn->cloud->index);
-    struct request *request = find_request(head);
+    struct request *request = find_request(conn->cloud, head);
     check_head(conn, request, head);
+    enum format format = clouds_ask_format(conn->cloud, request, head);
     if (in.n < head.n + length) {
         if (conn->requests > 0 || !world_chance(0.01) || sim.now_ns >= world.faults_until_ns)
             return;
         check_secrets(conn, in);
-        answer(conn, request, SCRIPT_EARLY_503);
+        answer(conn, request, SCRIPT_EARLY_503, format, (struct text){0});
         return;
     }
     check_secrets(conn, in);
-    clouds_ask_check(conn->cloud, request, span_of(in.p + head.n, (size_t)length));
+    struct text behind =
+        clouds_ask_check(conn->cloud, request, format, span_of(in.p + head.n, (size_t)length));
     text_drop(&conn->in, head.n + (size_t)length);
     event_clear(&conn->idle);
-    answer(conn, request, draw_script(conn->cloud));
+    answer(conn, request, draw_script(conn->cloud), format, behind);
 }
 
 static void readable(struct wire_end *end) {
@@ -309,7 +360,7 @@ static struct kernel_dial dialled(uint32_t ip, uint16_t port) {
     struct cloud *cloud = &clouds[index];
     if (sim.now_ns < world.faults_until_ns && world_chance(cloud->dial_fault_share)) {
         ledger_bad_dial();
-        bool never = world_chance(0.4);
+        bool never = !world.scenario && world_chance(0.4);
         sim_trace("cloud %u: %s a dial", index, never ? "ignores" : "refuses");
         return (struct kernel_dial){.result_ns =
                                         never ? UINT64_MAX : sim.now_ns + 2 * cloud->latency_ns};
@@ -327,7 +378,8 @@ static struct kernel_dial dialled(uint32_t ip, uint16_t port) {
     conn->end->on = &cloud_on;
     event_init(&conn->next, next_step);
     event_init(&conn->idle, idle_end);
-    uint64_t slow_ns = !world.scenario && world_chance(0.05) ? SIM_MS(world_below(400)) : 0;
+    bool steady = world.scenario || world.weather;
+    uint64_t slow_ns = !steady && world_chance(0.05) ? SIM_MS(world_below(400)) : 0;
     if (slow_ns)
         ledger_bad_dial();
     return (struct kernel_dial){.result_ns = sim.now_ns + 2 * cloud->latency_ns + slow_ns,
@@ -343,12 +395,15 @@ static void follow_scenario(struct cloud *cloud) {
     cloud->latency_ns = SIM_MS(1);
     cloud->fault_share = cloud->dial_fault_share = 0;
     cloud->closes_idle = false;
+    cloud->goes_on = world.scenario->go_on;
+    cloud->dial_fault_share = world.scenario->refuses;
+    cloud->limit = 0;
 }
 
 void clouds_begin(void) {
     kernel_dial = dialled;
     kernel_dial_dropped = dial_dropped;
-    bool sick_dials = world_chance(0.3);
+    bool sick_dials = world_chance(0.3), tight = world_chance(0.3);
     for (unsigned i = 0; i < world.cloud_count; i++) {
         struct cloud *cloud = &clouds[i];
         *cloud = (struct cloud){.index = i, .latency_ns = NS_PER_US * world_between(50, 40000)};
@@ -359,8 +414,14 @@ void clouds_begin(void) {
         cloud->fault_share = world_chance(0.1) ? 1 : world.fault_share * rand_double(&sim.world);
         cloud->dial_fault_share = sick_dials ? 0.5 * rand_double(&sim.world) : 0;
         cloud->closes_idle = world_chance(0.5);
+        cloud->goes_on = !world.scenario && world_chance(0.6);
+        if (tight && world_chance(0.5))
+            cloud->limit = (unsigned)world_between(3, 60);
+        cloud->left = cloud->limit;
+        cloud->left_ns = SIM_BEGIN_NS;
         if (world.mixed)
             cloud->kind = (enum cloud_kind)world_below(CLOUD_BEDROCK + 1);
+        weather_cloud(cloud);
         if (world.scenario)
             follow_scenario(cloud);
     }
@@ -368,6 +429,12 @@ void clouds_begin(void) {
 
 const char *cloud_model(const struct cloud *cloud, unsigned model) {
     static char name[24];
-    snprintf(name, sizeof name, "up-%u-%u", cloud->index, model);
+    snprintf(name, sizeof name, "up-%u-%u", cloud->index, world.fallback ? 0 : model);
     return name;
+}
+
+const char *cloud_zone(const struct cloud *cloud) {
+    if (!world.zoned)
+        return NULL;
+    return cloud->index == 0 ? "near" : "far";
 }

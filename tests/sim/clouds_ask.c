@@ -20,6 +20,8 @@ struct asked {
     double degrees;
     const char *stop, *tool, *tool_type; /* the type of the tool's parameter "q" */
     unsigned tools;
+    bool unfinished; /* the last turn is the assistant's */
+    bool final;      /* it is said that it is to be gone on with */
 };
 
 static yyjson_val *get(yyjson_val *object, const char *name) {
@@ -29,9 +31,12 @@ static yyjson_val *first(yyjson_val *array) { return yyjson_arr_get(array, 0); }
 
 /* ---- where ---- */
 
-enum format clouds_ask_format(const struct cloud *cloud, const struct request *request) {
+enum format clouds_ask_format(const struct cloud *cloud, const struct request *request,
+                              struct span head) {
+    bool rest = cloud->goes_on && span_starts(head, SPAN("POST /v1/chat/completions "));
     switch (cloud->kind) {
-    case CLOUD_OPENAI: return request->format == FORMAT_RESPONSES ? FORMAT_RESPONSES : FORMAT_CHAT;
+    case CLOUD_OPENAI:
+        return request->format == FORMAT_RESPONSES && !rest ? FORMAT_RESPONSES : FORMAT_CHAT;
     case CLOUD_ANTHROPIC: return FORMAT_MESSAGES;
     case CLOUD_GEMINI: return FORMAT_GEMINI;
     case CLOUD_BEDROCK: break;
@@ -39,10 +44,11 @@ enum format clouds_ask_format(const struct cloud *cloud, const struct request *r
     return FORMAT_CONVERSE;
 }
 
-const char *clouds_ask_line(const struct cloud *cloud, const struct request *request) {
+const char *clouds_ask_line(const struct cloud *cloud, const struct request *request,
+                            enum format format) {
     static char line[96];
     const char *model = cloud_model(cloud, request->model->index);
-    switch (clouds_ask_format(cloud, request)) {
+    switch (format) {
     case FORMAT_CHAT: return "POST /v1/chat/completions";
     case FORMAT_RESPONSES: return "POST /v1/responses";
     case FORMAT_MESSAGES: return "POST /v1/messages";
@@ -73,7 +79,7 @@ const char *clouds_ask_key_field(const struct cloud *cloud, const char **value) 
 static void wrong(const struct cloud *cloud, const struct request *request, const char *what) {
     sim_fail("request", "request %u (%s) reached cloud %u (%s) with another %s", request->n,
              format_names[request->format], cloud->index,
-             format_names[clouds_ask_format(cloud, request)], what);
+             format_names[clouds_ask_format(cloud, request, SPAN(""))], what);
 }
 
 static void say(struct asked *asked, char who, yyjson_val *text) {
@@ -169,7 +175,8 @@ static bool read_turns(struct asked *asked, yyjson_val *turns, const char *name,
             read_part(asked, user ? 'U' : 'A', part);
         }
     }
-    return right && user;
+    asked->unfinished = !user;
+    return right;
 }
 
 static void read_tool(struct asked *asked, yyjson_val *tools, yyjson_val *tool,
@@ -211,7 +218,12 @@ static void read_chat_turn(struct asked *asked, yyjson_val *turn) {
 static bool read_chat(struct asked *asked, yyjson_val *root) {
     size_t i, count;
     yyjson_val *turn;
-    yyjson_arr_foreach(get(root, "messages"), i, count, turn) { read_chat_turn(asked, turn); }
+    yyjson_arr_foreach(get(root, "messages"), i, count, turn) {
+        read_chat_turn(asked, turn);
+        asked->unfinished = is_role(turn, "assistant");
+    }
+    asked->final = yyjson_is_true(get(root, "continue_final_message")) &&
+                   yyjson_is_false(get(root, "add_generation_prompt"));
     read_max(asked, root, "max_tokens");
     read_max(asked, root, "max_completion_tokens");
     read_temperature(asked, root);
@@ -328,7 +340,11 @@ static void check_said(const struct cloud *cloud, const struct request *request,
                  asked->talk.n ? asked->talk.p : "nothing");
     if (!same_text(&asked->system, &request->system))
         wrong(cloud, request, "system prompt");
-    if (request->max_tokens ? asked->max_tokens != request->max_tokens : asked->max && !fills_in)
+    /* What was said already is not to be said again. */
+    bool lowered =
+        asked->unfinished && asked->max_tokens >= 1 && asked->max_tokens < request->max_tokens;
+    if (request->max_tokens ? asked->max_tokens != request->max_tokens && !lowered
+                            : asked->max && !fills_in)
         wrong(cloud, request, "limit of tokens");
     if (asked->temperature != request->cooler || (request->cooler && asked->degrees != 0.5))
         wrong(cloud, request, "temperature");
@@ -351,13 +367,70 @@ static void check_tool(const struct cloud *cloud, const struct request *request,
         wrong(cloud, request, "schema of its tool");
 }
 
-void clouds_ask_check(const struct cloud *cloud, const struct request *request, struct span body) {
+/* Takes the last turn, which is the assistant's, off the talk. */
+static struct text cut_unfinished(struct asked *asked) {
+    static const char mark[] = " |A:";
+    struct text last = {0};
+    for (size_t at = asked->talk.n; at-- > 0;) {
+        if (asked->talk.n - at < sizeof mark - 1 ||
+            memcmp(asked->talk.p + at, mark, sizeof mark - 1) != 0)
+            continue;
+        size_t from = at + sizeof mark - 1;
+        text_add(&last, asked->talk.p + from, asked->talk.n - from);
+        asked->talk.n = at;
+        break;
+    }
+    return last;
+}
+
+static bool is_white(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+/* Is `turn` how the answer before + said begins, white space apart? Some formats refuse it at the end of a
+ * turn, so that it is missing in what was handed from one to the next. */
+static bool begins(const struct text *before, const struct text *said, const struct text *turn) {
+    struct text whole = {0};
+    size_t at = 0;
+    text_add(&whole, before->p, before->n);
+    text_add(&whole, said->p, said->n);
+    for (size_t i = 0; i < turn->n; i++) {
+        if (is_white(turn->p[i]))
+            continue;
+        while (at < whole.n && is_white(whole.p[at]))
+            at++;
+        if (at == whole.n || whole.p[at++] != turn->p[i])
+            return false;
+    }
+    return turn->n > 0;
+}
+
+/* Only a cloud that can is asked to go on, in its own words, behind what another one has said. */
+static void check_unfinished(const struct cloud *cloud, const struct request *request,
+                             enum format format, const struct asked *asked,
+                             const struct text *turn) {
+    bool blunt = format == FORMAT_MESSAGES || format == FORMAT_CONVERSE, known = false;
+    if (!cloud->goes_on || format == FORMAT_GEMINI || format == FORMAT_RESPONSES)
+        wrong(cloud, request, "last turn than it can go on with");
+    if (!(request->model->stalls & 1u << ON_STALL_CONTINUE))
+        wrong(cloud, request, "last turn than its operator wants");
+    if (asked->final != (format == FORMAT_CHAT))
+        wrong(cloud, request, "word for what is to be done with the last turn");
+    if (blunt && turn->n && is_white(turn->p[turn->n - 1]))
+        wrong(cloud, request, "end of its last turn than may be");
+    for (unsigned i = 0; i < request->reply_count; i++)
+        known |= begins(&request->replies[i]->behind, &request->replies[i]->said, turn);
+    if (!known)
+        sim_fail("request", "request %u reached cloud %u behind an answer that nobody gave: %.200s",
+                 request->n, cloud->index, turn->p ? turn->p : "");
+}
+
+struct text clouds_ask_check(const struct cloud *cloud, const struct request *request,
+                             enum format format, struct span body) {
+    struct text unfinished = {0};
     static bool (*const reads[FORMAT_COUNT])(struct asked *, yyjson_val *) = {
         [FORMAT_CHAT] = read_chat,         [FORMAT_RESPONSES] = read_responses,
         [FORMAT_MESSAGES] = read_messages, [FORMAT_GEMINI] = read_gemini,
         [FORMAT_CONVERSE] = read_converse,
     };
-    enum format format = clouds_ask_format(cloud, request);
     if (request->hard && format != FORMAT_CHAT)
         wrong(cloud, request, "meaning, which it cannot express");
     struct asked asked = {0};
@@ -369,7 +442,14 @@ void clouds_ask_check(const struct cloud *cloud, const struct request *request, 
     check_frame(cloud, request, format, root);
     if (!reads[format](&asked, root))
         wrong(cloud, request, "order of turns than there may be");
+    if (asked.unfinished) {
+        unfinished = cut_unfinished(&asked);
+        check_unfinished(cloud, request, format, &asked, &unfinished);
+    } else if (asked.final) {
+        wrong(cloud, request, "word for what is to be done with the last turn");
+    }
     check_said(cloud, request, format, &asked);
     check_tool(cloud, request, &asked);
     yyjson_doc_free(doc);
+    return unfinished;
 }

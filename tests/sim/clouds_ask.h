@@ -4,13 +4,16 @@
 
 #include "tests/sim/world.h"
 
-/* The format that this request is to reach this cloud in: the client's own where the cloud has it. */
-enum format clouds_ask_format(const struct cloud *, const struct request *);
+/* The format that this request is to reach this cloud in: the client's own where the cloud has it, unless
+ * it asks for the rest of an answer (`head` says where it was sent), which is a chat. */
+enum format clouds_ask_format(const struct cloud *, const struct request *, struct span head);
 /* Method and target, as they stand in the request line; in a buffer that is used again. */
-const char *clouds_ask_line(const struct cloud *, const struct request *);
+const char *clouds_ask_line(const struct cloud *, const struct request *, enum format);
 /* The field that carries the key; *value: what stands in it, in a buffer that is used again. */
 const char *clouds_ask_key_field(const struct cloud *, const char **value);
-/* Ends the seed when the body says anything but what the client said. */
-void clouds_ask_check(const struct cloud *, const struct request *, struct span body);
+/* Ends the seed when the body says anything but what the client said, and behind it at most the beginning
+ * of an answer that another cloud has given to it: that is returned, decoded; empty: there is none. */
+struct text clouds_ask_check(const struct cloud *, const struct request *, enum format,
+                             struct span body);
 
 #endif

@@ -3,8 +3,10 @@
 #include "tests/sim/clouds_script.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "tests/sim/say.h"
+#include "tests/sim/weather.h"
 #include "tests/sim/world.h"
 
 const struct script_row script_rows[SCRIPT_COUNT] = {
@@ -50,12 +52,37 @@ static void step_end(struct saying *w, enum step_what what) {
     step(w, what, what == STEP_DONE ? 0 : say_gap(w), span_of("", 0), false);
 }
 
+/* What is left of the cloud's limit, in the fields of its kind. */
+static void add_limit(struct text *head, const struct reply *reply) {
+    char date[32];
+    if (reply->limit == 0)
+        return;
+    if (reply->cloud->kind == CLOUD_OPENAI)
+        text_printf(head,
+                    "x-ratelimit-limit-requests: %u\r\nx-ratelimit-remaining-requests: %u\r\n"
+                    "x-ratelimit-reset-requests: %um%.3fs\r\n",
+                    reply->limit, reply->limit_left,
+                    (unsigned)(reply->limit_reset_ns / (60 * NS_PER_S)),
+                    (double)(reply->limit_reset_ns % (60 * NS_PER_S)) / 1e9);
+    if (reply->cloud->kind != CLOUD_ANTHROPIC)
+        return;
+    time_t reset_s = (time_t)((sim.wall_ns + sim.now_ns + reply->limit_reset_ns) / NS_PER_S);
+    struct tm tm;
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
+    text_printf(head,
+                "anthropic-ratelimit-requests-limit: %u\r\n"
+                "anthropic-ratelimit-requests-remaining: %u\r\n"
+                "anthropic-ratelimit-requests-reset: %s\r\n",
+                reply->limit, reply->limit_left, date);
+}
+
 static void step_head(struct saying *w, unsigned status, const char *type, const char *extra) {
     struct text head = {0};
     text_printf(&head, "HTTP/1.1 %u %s\r\ncontent-type: %s\r\n%s: up-A%u\r\n%s", status,
                 status == 200 ? "OK" : "Not So", type,
                 w->reply->format == FORMAT_MESSAGES ? "request-id" : "x-request-id", w->reply->n,
                 extra);
+    add_limit(&head, w->reply);
     if (w->chunked)
         text_str(&head, world_chance(0.5) ? "transfer-encoding: chunked\r\n"
                                           : "Transfer-Encoding:  Chunked \r\n");
@@ -87,6 +114,10 @@ static uint64_t token_delay(struct saying *w) {
 
 static void draw_thought(struct saying *w, struct text *pieces, unsigned *count) {
     *count = world.mixed && world_chance(0.25) ? 1 + (unsigned)world_below(THOUGHTS_MAX) : 0;
+    if (w->reply->script == SCRIPT_STALL_THOUGHT && *count == 0)
+        *count = 1;
+    if (w->reply->behind.n)
+        *count = 0; /* who goes on with a text does not think first */
     for (unsigned i = 0; i < *count; i++) {
         text_printf(&pieces[i], "A%u.t%u ", w->reply->n, i);
         if (world_chance(0.1))
@@ -312,6 +343,19 @@ static void write_script(struct saying *w) {
         w->say->begin(w);
         break;
     case SCRIPT_STALL_CONTENT: some_content(w); break;
+    case SCRIPT_STALL_THOUGHT:
+        stream_head(w, "");
+        w->say->begin(w);
+        if (w->reply->behind.n)
+            tokens(w, 1);
+        else
+            thoughts(w);
+        break;
+    case SCRIPT_STALL_CALL:
+        stream_head(w, "");
+        w->say->begin(w);
+        tool_calls(w);
+        break;
     case SCRIPT_RESET_HEAD:
         step(w, STEP_RESET, world_below(w->head_ns + 1), span_of("", 0), false);
         break;
@@ -392,6 +436,14 @@ void script_write(struct play *play, struct reply *reply) {
     };
     if (world.scenario)
         w.head_ns = w.first_ns = w.gap_ns = SIM_MS(1);
+    if (world.weather) {
+        uint64_t first_ns = weather_first_ns(reply->cloud);
+        w.head_ns = first_ns / 4;
+        w.first_ns = first_ns - w.head_ns;
+        w.gap_ns = SIM_MS(1);
+        w.tokens = (unsigned)world_between(1, 6);
+        w.token_bytes = 0;
+    }
     draw_usage(&w);
     write_script(&w);
     /* Nothing but the end of the bytes says that it is whole. */

@@ -59,10 +59,26 @@ static bool cut_event(const struct request *request, struct span *rest, struct s
     return false;
 }
 
+/* ": hedgerow: ..." and an empty line, in a format whose clients read over comments. */
+static bool cut_comment(const struct request *request, struct span *rest) {
+    struct span after = *rest, line, empty;
+    if (!cut_line(&after, &line) || !span_starts(line, SPAN(": hedgerow: ")) ||
+        !cut_line(&after, &empty) || empty.n)
+        return false;
+    if (request->format == FORMAT_GEMINI)
+        hear_wrong(request, "a comment: %.*s", (int)line.n, line.p);
+    *rest = after;
+    return true;
+}
+
 void hear_events(struct heard *heard, const struct request *request, struct span body, bool cut) {
     const struct hear *hear = hear_of(request->format);
     struct sse event;
     while (body.n) {
+        if (cut_comment(request, &body)) {
+            heard->comments++;
+            continue;
+        }
         if (!cut_event(request, &body, &event)) {
             if (!cut)
                 hear_wrong(request, "half an event: %.*s", (int)min_size(body.n, 100), body.p);

@@ -28,6 +28,7 @@ struct heard {
     char finish[24]; /* in OpenAI's words */
     unsigned tokens, input_tokens, cached_tokens;
     bool usage, error, done, anything;
+    unsigned comments; /* that another cloud has gone on */
     /* The format's own. */
     enum hear_state state;
     struct hear_part parts[HEAR_PARTS_MAX];

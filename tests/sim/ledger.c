@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "appliance/race/budget.h"
+#include "tests/sim/account.h"
 #include "tests/sim/world.h"
 
 /* How late the engine may be for reasons of the simulated machine: wake-ups and a timer's tick; or turns in which the
@@ -117,6 +118,11 @@ static uint64_t over_ns(const struct request *request) {
     return request->left_ns ? request->left_ns : request->done_ns;
 }
 
+/* Somebody may go on for a winner that stalls or breaks off. */
+static bool may_rescue(const struct request *request) {
+    return request->model->stalls > 1u << ON_STALL_FAIL;
+}
+
 /* Could an attempt of the request have failed by then, so that the next one starts at once? */
 static bool failure_seen(const struct request *request, unsigned before, uint64_t by_ns) {
     const struct world_model *model = request->model;
@@ -126,7 +132,8 @@ static bool failure_seen(const struct request *request, unsigned before, uint64_
     if (by_ns >= max_u64(request->sent_ns, request->whole_ns) + clock_ns)
         return true;
     for (unsigned i = 0; i < before; i++)
-        if (!request->replies[i]->content || request->replies[i]->script == SCRIPT_RESET_CONTENT)
+        if (!request->replies[i]->content || request->replies[i]->script == SCRIPT_RESET_CONTENT ||
+            (may_rescue(request) && !request->replies[i]->whole))
             return true;
     for (unsigned i = 0; i < bad_dial_count; i++)
         if (bad_dials[i] <= by_ns && bad_dials[i] + SIM_MS(8000) >= request->sent_ns)
@@ -151,10 +158,10 @@ static unsigned attempts_of(const struct request *request) {
 
 static void check_attempts(const struct request *request) {
     unsigned attempts = attempts_of(request);
-    if (attempts > request->model->attempts_max ||
-        request->attempts_said > request->model->attempts_max)
+    unsigned most = request->model->attempts_max + request->model->fallbacks;
+    if (attempts > most || request->attempts_said > most)
         sim_fail("attempts", "request %u: %u attempts seen, %u said, at most %u", request->n,
-                 attempts, request->attempts_said, request->model->attempts_max);
+                 attempts, request->attempts_said, most);
 }
 
 /* Returns how many attempts nothing but the delay explains. A first attempt that had to dial may arrive behind the second:
@@ -168,6 +175,7 @@ static unsigned check_delay(const struct request *request) {
         latest_ns = max_u64(latest_ns, begin_ns);
         if (i == 0 || failure_seen(request, i, latest_ns))
             continue;
+        request->replies[i]->by_delay = true;
         by_delay++;
         sim_mark(MARK_HEDGE_BY_DELAY);
         if (step_ns == UINT64_MAX)
@@ -193,7 +201,11 @@ static void check_cut(const struct request *request) {
     for (unsigned i = 0; i < request->reply_count; i++) {
         const struct reply *reply = request->replies[i];
         uint64_t since_ns = over_ns(request) + request->client_latency_ns;
-        bool loser = request->commit_ns && request->winner && reply != request->winner;
+        /* Who stalled had won; who was asked to go on has not lost, but failed. */
+        bool rescue = request->rescues > 0 &&
+                      ((reply->content && !reply->whole) || reply->begin_ns > request->commit_ns);
+        bool loser = request->commit_ns && request->winner && reply != request->winner &&
+                     !reply->stalled && !rescue;
         if (loser)
             since_ns = min_u64(since_ns, request->commit_ns);
         since_ns = max_u64(since_ns, reply->begin_ns);
@@ -261,7 +273,7 @@ static bool was_draining(const struct request *request) {
 }
 
 static bool overload_excused(const struct request *request) {
-    return was_draining(request) || world.few_exchanges || world.tight_memory || world.limits ||
+    return was_draining(request) || world.few_exchanges || world.tight_memory ||
            request->attempts_said > 0;
 }
 
@@ -269,8 +281,18 @@ static bool overload_excused(const struct request *request) {
 static unsigned able_backends(const struct request *request) {
     unsigned able = 0;
     for (unsigned i = 0; i < world.cloud_count; i++)
-        able += !request->hard || clouds[i].kind == CLOUD_OPENAI;
+        able += (!request->hard || clouds[i].kind == CLOUD_OPENAI) &&
+                (!request->zone || strcmp(request->zone, cloud_zone(&clouds[i])) == 0);
     return able;
+}
+
+/* So many attempts went beyond the first ones that answers may not have paid for another. */
+static bool retries_spent(const struct world_model *model) {
+    unsigned extra = 0;
+    for (unsigned i = 0; i < request_count; i++)
+        if (requests[i]->model == model && requests[i]->attempts_made > 1)
+            extra += requests[i]->attempts_made - 1;
+    return extra >= BUDGET_RETRIES;
 }
 
 /* An answer that the engine could have made better by asking on. */
@@ -285,7 +307,7 @@ static void check_gave_up(const struct request *request) {
     for (unsigned i = 0; i < request->reply_count; i++)
         broke |= request->replies[i]->content_ns != 0; /* committed to, and broke off */
     if (in_time && !broke && !world.tight_memory && !world.limits && request->attempts_said > 0 &&
-        request->attempts_said < least)
+        request->attempts_said < least && !retries_spent(request->model))
         sim_fail("attempts", "request %u: gave up after %u attempts of %u", request->n,
                  request->attempts_said, least);
 }
@@ -315,6 +337,11 @@ static void judge_status(const struct request *request) {
         }
         break;
     case 429:
+        if (request->attempts_said == 0 && !world.limits)
+            sim_fail("answer", "request %u: status 429 without an attempt", request->n);
+        if (request->attempts_said == 0)
+            sim_mark(MARK_NO_ROOM);
+        /* fall through */
     case 502:
     case 504:
         check_error(request);
@@ -341,8 +368,10 @@ static void judge_status(const struct request *request) {
 /* A stream that stalls is broken off after the idle time, and not much later: the client must hear of it. */
 static void check_stall(const struct request *request) {
     const struct reply *winner = request->winner;
-    if (winner->script != SCRIPT_STALL_CONTENT || request->slow)
-        return;
+    bool stalls = winner->script == SCRIPT_STALL_CONTENT || winner->script == SCRIPT_STALL_CALL ||
+                  winner->script == SCRIPT_STALL_THOUGHT;
+    if (!stalls || request->slow || request->rescues)
+        return; /* or others were asked to go on, each in its time */
     uint64_t way_ns = (request->answer_bytes / request->pipe_bytes + 2) *
                       (2 * request->client_latency_ns + SIM_MS(1));
     uint64_t broken_ns = winner->said_ns + winner->cloud->latency_ns + request->model->idle_max_ns;
@@ -356,6 +385,8 @@ static void check_stall(const struct request *request) {
 static void judge_broken(const struct request *request) {
     const struct reply *winner = request->winner;
     sim_mark(MARK_BROKEN_AFTER);
+    if (request->rescues)
+        sim_mark(MARK_STALL_IN_VAIN);
     sim.counts.broken++;
     check_stall(request);
     uint64_t took_ns = request->done_ns - taken_ns(request);
@@ -402,6 +433,8 @@ static void judge_chat(const struct request *request) {
     sim.counts.commits++;
     if (request->winner->whole && !request->winner->content)
         sim_mark(MARK_EMPTY_ANSWER);
+    if (!request->stream && request->rescues && !request->winner->behind.n)
+        sim_mark(MARK_STALL_RESTART_BODY);
     if (request->reply_count < 2)
         return;
     if (request->winner == request->replies[0])
@@ -455,31 +488,17 @@ static void judge_outcome(const struct request *request) {
         sim_fail("answer", "request %u was not answered, and yet taken up", request->n);
 }
 
-/* Hedges by delay of models whose every request is adaptive stay within the budget. */
-static void check_budget(const struct world_model *model, unsigned hedges, unsigned chats) {
-    if (model->modes != 1u << HEDGE_MODE_ADAPTIVE || world.reloaded_ns)
-        return;
-    if (hedges > BUDGET_BURST + model->budget_max * chats)
-        sim_fail("budget", "model %s: %u hedges of %u requests at a budget of %.3f", model->name,
-                 hedges, chats, model->budget_max);
-}
-
 void ledger_judge(void) {
-    unsigned hedges[MODELS_MAX] = {0}, chats[MODELS_MAX] = {0};
     for (unsigned i = 0; i < request_count; i++) {
-        const struct request *request = requests[i];
+        struct request *request = requests[i];
         judge_outcome(request);
         if (request->ask != ASK_CHAT) {
             judge_other(request);
             continue;
         }
         judge_chat(request);
-        chats[request->model->index] += request->sent_ns != 0;
-        unsigned by_delay = request->sent_ns ? check_delay(request) : 0;
-        sim.counts.hedges += by_delay;
-        if (!request->mode_wished)
-            hedges[request->model->index] += by_delay;
+        request->attempts = attempts_of(request);
+        sim.counts.hedges += request->sent_ns ? check_delay(request) : 0;
     }
-    for (unsigned m = 0; m < world.model_count; m++)
-        check_budget(&world.models[m], hedges[m], chats[m]);
+    account_judge(requests, request_count);
 }

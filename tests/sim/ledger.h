@@ -70,6 +70,8 @@ struct reply {
     enum script script;
     enum format format;
     bool content, whole; /* a token comes; the answer is finished: of the script in this format */
+    struct text behind;  /* the unfinished turn that it was asked to go on with; empty: none */
+    bool stalled;        /* it had won, and another one went on for it */
     struct text said;    /* the whole answer, decoded: text, reasoning before it, calls of tools */
     struct text thought;
     struct call calls[CALLS_MAX];
@@ -78,8 +80,12 @@ struct reply {
     const char *finish; /* in OpenAI's words */
     /* Its usage: all of the output, of which thinking; all of the input, of which cached. */
     unsigned tokens, thought_tokens, input_tokens, cached_tokens;
-    bool usage_unsaid;    /* the cloud does not tell it */
+    bool usage_unsaid; /* the cloud does not tell it */
+    /* What its head says of the cloud's limit on requests; limit 0: nothing. */
+    unsigned limit, limit_left;
+    uint64_t limit_reset_ns;
     bool hangs;           /* after its error nothing comes, not even an end */
+    bool by_delay;        /* nothing but a delay explains it */
     bool reused;          /* not the connection's first request */
     uint64_t begin_ns;    /* its request was whole */
     uint64_t said_ns;     /* the latest byte was written */
@@ -118,12 +124,17 @@ struct request {
     uint64_t turn_ns; /* the answer before it on its connection was whole; 0: there is none */
     uint64_t left_ns;
     uint64_t whole_ns, commit_ns; /* it was whole, an attempt had won: as the engine says */
-    size_t behind_bytes;          /* of the requests pipelined behind it */
+    unsigned rescues;    /* attempts that were started for a winner that stalled: likewise */
+    size_t behind_bytes; /* of the requests pipelined behind it */
     unsigned status;
-    unsigned attempts_said; /* x-hedgerow-attempts */
-    bool named_field;       /* the refusal names the member that cannot be expressed */
-    bool broken;            /* the stream ended with an error event */
-    bool ended;             /* the engine has logged it */
+    unsigned attempts_said;              /* x-hedgerow-attempts */
+    const char *zone;                    /* the region that it asks for; NULL: any */
+    unsigned attempts;                   /* that clouds have seen */
+    unsigned attempts_made, hedges_made; /* as the engine says; of them by delay */
+    uint64_t queued_ns;                  /* its hedge waits for a token since; 0: does not */
+    bool named_field;                    /* the refusal names the member that cannot be expressed */
+    bool broken;                         /* the stream ended with an error event */
+    bool ended;                          /* the engine has logged it */
     uint64_t client_latency_ns;
     size_t pipe_bytes, answer_bytes; /* what the way to its client holds; what was answered */
     bool idle_before; /* it was sent after a pause, when the engine may have closed */

@@ -2,7 +2,7 @@
  *
  *     sim [--from N] [--seeds N]        seeds N.., by default 1..2000; each mark must be reached
  *     sim --seed N [--verbose]          one seed; --verbose tells its story
- *     sim --scenario across [--verbose] the worlds of scenario.c alone; otherwise they come before the seeds
+ *     sim --scenario across|stall|storm the worlds of scenario.c or storm.c alone; otherwise they come before the seeds
  *     sim --seeds-only [...]            without them
  *
  * Prints `ok sim seeds A..B (...)`, or `not ok sim seed N: checker: what` and exits with 1. A seed that crashes or hangs
@@ -17,14 +17,15 @@
 
 #define SEEDS_DEFAULT 2000
 /* Marks are asked for only of runs of at least so many seeds: fewer may miss them by chance. */
-#define SEEDS_FOR_MARKS 1500
+#define SEEDS_FOR_MARKS 2000
 #define REPEATED_SEEDS  50
 /* Real time that one seed may take. */
 #define SEED_LIMIT_S 30
 
 struct arguments {
     uint64_t from, count;
-    bool verbose, single, scenario_only, seeds_only;
+    bool verbose, single, seeds_only;
+    const char *scenario; /* that one alone; NULL: all, and then the seeds */
 };
 
 static const char *const mark_texts[MARK_COUNT] = {
@@ -51,7 +52,7 @@ void __asan_on_error(void) { died("the address sanitizer"); }
 
 static _Noreturn void usage(void) {
     fprintf(stderr, "usage: sim [--from N] [--seeds N] [--seeds-only] | --seed N [--verbose] | "
-                    "--scenario across [--verbose]\n");
+                    "--scenario across|stall|storm [--verbose]\n");
     exit(2);
 }
 
@@ -69,10 +70,8 @@ static struct arguments parse(int count, char **words) {
             arguments.verbose = true;
         } else if (strcmp(words[i], "--seeds-only") == 0) {
             arguments.seeds_only = true;
-        } else if (strcmp(words[i], "--scenario") == 0 && i + 1 < count &&
-                   strcmp(words[i + 1], "across") == 0) {
-            arguments.scenario_only = true;
-            i++;
+        } else if (strcmp(words[i], "--scenario") == 0 && i + 1 < count) {
+            arguments.scenario = words[++i];
         } else if (strcmp(words[i], "--seed") == 0 && i + 1 < count) {
             arguments.from = number(words[++i]);
             arguments.count = 1;
@@ -114,18 +113,35 @@ static void check_repeats(const struct arguments *arguments) {
     sim.counts = counts; /* these were counted before */
 }
 
+static void run_scenarios(const struct arguments *arguments) {
+    static const struct {
+        const char *name;
+        unsigned (*run)(bool verbose);
+    } scenarios[] = {
+        {"across", scenario_across}, {"stall", scenario_stall}, {"storm", scenario_storm}};
+    bool any = false;
+    for (unsigned i = 0; i < countof(scenarios); i++) {
+        if (arguments->scenario && strcmp(arguments->scenario, scenarios[i].name) != 0)
+            continue;
+        any = true;
+        alarm(SEED_LIMIT_S);
+        printf("ok sim scenario %s (%u worlds)\n", scenarios[i].name,
+               scenarios[i].run(arguments->verbose));
+        fflush(stdout);
+    }
+    if (!any)
+        usage();
+    sim.counts = (struct sim_counts){0};
+}
+
 int main(int count, char **words) {
     struct arguments arguments = parse(count, words);
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
     signal(SIGALRM, on_signal);
-    if (!arguments.single && !arguments.seeds_only) {
-        alarm(SEED_LIMIT_S);
-        printf("ok sim scenario across (%u worlds)\n", scenario_across(arguments.verbose));
-        fflush(stdout);
-        sim.counts = (struct sim_counts){0};
-    }
-    if (arguments.scenario_only)
+    if (!arguments.single && !arguments.seeds_only)
+        run_scenarios(&arguments);
+    if (arguments.scenario)
         return 0;
     for (uint64_t i = 0; i < arguments.count; i++) {
         alarm(SEED_LIMIT_S);

@@ -17,6 +17,7 @@
 
 #include "tests/sim/kernel.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/world.h"
 
 #define FDS_MAX     1024
 #define FD_FIRST    3
@@ -602,6 +603,11 @@ uint64_t ring_now(struct ring *ring) {
 uint64_t ring_wall(struct ring *ring) {
     (void)ring;
     return sim.wall_ns + sim.now_ns;
+}
+
+uint64_t ring_cpu(struct ring *ring) {
+    (void)ring;
+    return world.busy_core ? sim.now_ns : 0;
 }
 
 uint64_t ring_seed(struct ring *ring) {

@@ -1,5 +1,6 @@
 /* scenario.c - a race across formats, in all its permutations: the first cloud is silent, the second sends an error before
- * any content, the third answers; a client of each format sees one clean answer, the third's. See scenario.h. */
+ * any content, the third answers; a client of each format sees one clean answer, the third's. And an answer that stalls in
+ * its middle, with a second cloud that may go on, in all pairs. See scenario.h. */
 #include "tests/sim/scenario.h"
 
 #include <stdio.h>
@@ -54,6 +55,59 @@ unsigned scenario_across(bool verbose) {
                                           (enum cloud_kind)(order % KINDS)};
         if (kinds[0] != kinds[1] && kinds[1] != kinds[2] && kinds[0] != kinds[2])
             count += run_order(kinds, verbose);
+    }
+    sim.what = NULL;
+    return count;
+}
+
+/* ---- an answer that stalls ---- */
+
+#define STALLERS 2
+
+/* Where it stalls, and what on_stall makes of that for a stream: who finishes it, if anybody does. */
+static const enum script stalls[] = {SCRIPT_STALL_CONTENT, SCRIPT_STALL_THOUGHT, SCRIPT_STALL_CALL,
+                                     SCRIPT_CUT_CHUNK};
+
+/* Can the second be asked to go on behind a text? */
+static bool goes_on(const struct scenario *scenario) {
+    return scenario->on_stall == ON_STALL_CONTINUE && scenario->go_on &&
+           scenario->kinds[1] != CLOUD_GEMINI;
+}
+
+static void check_stalled(const struct scenario *scenario) {
+    const struct request *request = ledger_find(1);
+    const struct reply *stalled = request->replies[0];
+    bool text = stalled->said.n > 0 && stalled->call_count == 0;
+    bool spoke = text || stalled->call_count > 0;
+    bool rescued =
+        !scenario->stream || !spoke || (text && stalled->thought.n == 0 && goes_on(scenario));
+    if (request->reply_count != (rescued ? 2 : 1))
+        sim_fail("scenario", "%u clouds were asked", request->reply_count);
+    if (request->outcome != OUT_ANSWERED || (scenario->stream && request->broken == rescued) ||
+        (rescued && request->status != 200))
+        sim_fail("scenario", "the client was answered with %u%s", request->status,
+                 request->broken ? ", broken off" : "");
+    if (rescued && request->winner->cloud->index != 1)
+        sim_fail("scenario", "the answer is not finished by the second cloud");
+}
+
+unsigned scenario_stall(bool verbose) {
+    unsigned count = 0;
+    sim.what = "scenario stall, world";
+    for (unsigned i = 0; i < KINDS * KINDS * FORMAT_CLIENTS * 2 * 2 * 2 * countof(stalls); i++) {
+        unsigned at = i;
+        struct scenario scenario = {.cloud_count = STALLERS};
+        scenario.kinds[0] = (enum cloud_kind)(at % KINDS);
+        scenario.kinds[1] = (enum cloud_kind)((at /= KINDS) % KINDS);
+        scenario.format = (enum format)((at /= KINDS) % FORMAT_CLIENTS);
+        scenario.stream = (at /= FORMAT_CLIENTS) % 2;
+        scenario.go_on = (at /= 2) % 2;
+        scenario.on_stall = (at /= 2) % 2 ? ON_STALL_CONTINUE : ON_STALL_RESTART;
+        scenario.scripts[0] = stalls[at / 2];
+        scenario.scripts[1] = SCRIPT_HEALTHY;
+        world_run(i, &scenario, verbose);
+        check_stalled(&scenario);
+        count++;
     }
     sim.what = NULL;
     return count;

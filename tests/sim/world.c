@@ -12,6 +12,8 @@
 #include "net/h1.h"
 #include "net/server.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/watch.h"
+#include "tests/sim/weather.h"
 
 /* By then every client has gone, however slowly it read. */
 #define WORLD_LIMIT_NS (600 * NS_PER_S)
@@ -47,10 +49,30 @@ struct snapshot {
     struct config_key keys[KEYS];
     char hosts[CLOUDS_MAX][16], names[MODELS_MAX][CLOUDS_MAX][24];
     const char *narrow[1];
+    const struct config_model *fallback[1];
     bool released;
 };
 
 static struct snapshot *snapshots[2];
+
+/* What a process keeps of its providers' limits across reloads. */
+static struct quota_shared shared[CLOUDS_MAX];
+
+static void draw_limits(struct config_provider *p) {
+    if (world.limited && world_chance(0.4))
+        p->limit_concurrency = world_between(1, 4);
+    if (world.limited && world_chance(0.5))
+        p->limit_rpm = world_between(6, 240);
+    if (world.limited && world_chance(0.3))
+        p->limit_tpm = world_between(5000, 200000);
+    if (p->limit_concurrency || p->limit_rpm || p->limit_tpm) {
+        world.limits = true;
+        p->shared = &shared[p->index];
+    }
+    uint64_t *concurrency = &world.concurrency_max[p->index], *rpm = &world.rpm_max[p->index];
+    *concurrency = max_u64(*concurrency, p->limit_concurrency ? p->limit_concurrency : UINT64_MAX);
+    *rpm = max_u64(*rpm, p->limit_rpm ? p->limit_rpm : UINT64_MAX);
+}
 
 static void fill_provider(struct snapshot *s, unsigned i) {
     const struct cloud *cloud = &clouds[i];
@@ -63,22 +85,30 @@ static void fill_provider(struct snapshot *s, unsigned i) {
         [CLOUD_GEMINI] = {"gemini", "/v1beta"},
         [CLOUD_BEDROCK] = {"bedrock", ""},
     };
+    const char *kind = kinds[cloud->kind].kind;
+    if (cloud->kind == CLOUD_OPENAI && cloud->goes_on)
+        kind = "vllm"; /* speaks as OpenAI, and goes on when it is asked to */
     snprintf(s->hosts[i], sizeof s->hosts[i], "10.0.0.%u", 1 + i);
     p->provider = (struct provider){.name = cloud->name,
-                                    .kind = provider_kind_find(span_str(kinds[cloud->kind].kind)),
+                                    .kind = provider_kind_find(span_str(kind)),
                                     .host = s->hosts[i],
                                     .port = CLOUD_PORT(i),
                                     .authority = cloud->authority,
                                     .path_prefix = kinds[cloud->kind].prefix,
+                                    .residency = cloud_zone(cloud),
                                     .api_key = cloud->key};
     p->index = i;
     p->server_name = s->hosts[i];
     p->pool_min_idle = world_chance(0.5) ? 0 : (unsigned)world_below(3);
     p->pool_max_connections = world_chance(0.1) ? (unsigned)world_between(1, 4) : 64;
-    if (!world.scenario && world_chance(0.1)) {
-        p->limit_concurrency = world_between(1, 4);
-        world.limits = true;
-    }
+    if (!world.scenario)
+        draw_limits(p);
+}
+
+/* Of Claude it is known that it goes on. */
+static const char *base_model(const struct cloud *cloud, const char *name) {
+    bool claude = cloud->kind == CLOUD_ANTHROPIC || cloud->kind == CLOUD_BEDROCK;
+    return claude && cloud->goes_on ? "claude-haiku-4-5" : name;
 }
 
 static void fill_backend(struct snapshot *s, unsigned m, unsigned i) {
@@ -87,8 +117,10 @@ static void fill_backend(struct snapshot *s, unsigned m, unsigned i) {
     snprintf(s->names[m][i], sizeof s->names[m][i], "%s", cloud_model(&clouds[i], m));
     *b = (struct config_backend){.provider = &s->providers[i],
                                  .model = s->names[m][i],
-                                 .base_model = s->names[m][i],
-                                 .weight = (unsigned)world_below(4),
+                                 .base_model = base_model(&clouds[i], s->names[m][i]),
+                                 .weight = (unsigned)world_below(4) + world.weather,
+                                 .price = clouds[i].price,
+                                 .model_index = m,
                                  .index = i,
                                  .id = m * CLOUDS_MAX + i};
     b->id = m * s->config.provider_count + i;
@@ -115,10 +147,14 @@ static struct config_hedge draw_hedge(void) {
     return (struct config_hedge){
         .mode = (enum hedge_mode)world_below(HEDGE_MODE_RACE + 1),
         .delay_ns = SIM_MS(world_between(5, 400)),
+        .sample = world_chance(0.5) ? 0 : 0.1 * rand_double(&sim.world),
+        .queue = world_chance(0.6),
+        .cost_budget = world_chance(0.3) ? 0.05 : rand_double(&sim.world),
         .max_attempts = (unsigned)world_between(1, 4),
         .request_budget = world_chance(0.3) ? 0.05 : rand_double(&sim.world),
         .request_budget_given = world_chance(0.3),
         .target = 0.99,
+        .on_stall = world_chance(0.4) ? ON_STALL_FAIL : (enum config_on_stall)world_below(3),
         .commit_on_reasoning = true,
     };
 }
@@ -131,6 +167,7 @@ static uint64_t least(uint64_t known, uint64_t drawn) {
 static void note_model(struct world_model *w, const struct config_model *model) {
     bool first = w->modes == 0;
     w->modes |= 1u << model->hedge.mode;
+    w->stalls |= 1u << model->hedge.on_stall;
     w->delay_min_ns =
         first ? model->hedge.delay_ns : min_u64(w->delay_min_ns, model->hedge.delay_ns);
     w->attempts_max =
@@ -140,6 +177,11 @@ static void note_model(struct world_model *w, const struct config_model *model) 
                           : w->attempts_min;
     w->budget_max =
         model->hedge.request_budget > w->budget_max ? model->hedge.request_budget : w->budget_max;
+    if (model->hedge.cost_budget > w->cost_budget_max)
+        w->cost_budget_max = model->hedge.cost_budget;
+    bool bound = model->hedge.request_budget_given;
+    w->fixed_is_bound = first ? bound : w->fixed_is_bound && bound;
+    w->fallbacks = model->fallback_count;
     w->head_ns = least(w->head_ns, model->timeouts.head_ns);
     w->first_token_ns = least(w->first_token_ns, model->timeouts.first_token_ns);
     w->connect_ns = least(w->connect_ns, model->timeouts.connect_ns);
@@ -147,6 +189,15 @@ static void note_model(struct world_model *w, const struct config_model *model) 
     w->total_min_ns = least(w->total_min_ns, model->timeouts.total_ns);
     w->idle_max_ns = max_u64(w->idle_max_ns, model->timeouts.idle_ns);
     w->total_ns = max_u64(w->total_ns, model->timeouts.total_ns);
+}
+
+/* A silent cloud is given up soon: many clients wait for it. */
+static void fill_storm(struct config_model *model) {
+    model->hedge.mode = world.scenario->mode;
+    model->hedge.max_attempts = world.scenario->attempts_max;
+    model->hedge.request_budget = SCENARIO_STORM_BUDGET;
+    model->hedge.sample = 0;
+    model->timeouts.head_ns = model->timeouts.first_token_ns = 2 * SCENARIO_DELAY_NS;
 }
 
 static void fill_model(struct snapshot *s, unsigned m) {
@@ -167,12 +218,23 @@ static void fill_model(struct snapshot *s, unsigned m) {
         model->hedge.delay_ns = SCENARIO_DELAY_NS;
         model->hedge.max_attempts = CLOUDS_MAX;
         model->hedge.request_budget_given = false;
-        model->timeouts = (struct config_timeouts){.connect_ns = SIM_MS(1000),
-                                                   .tls_ns = SIM_MS(1000),
-                                                   .head_ns = SIM_MS(20000),
-                                                   .first_token_ns = SIM_MS(20000),
-                                                   .idle_ns = SIM_MS(20000),
-                                                   .total_ns = SIM_MS(60000)};
+        model->hedge.on_stall = world.scenario->on_stall;
+        model->timeouts = (struct config_timeouts){
+            .connect_ns = SIM_MS(1000),
+            .tls_ns = SIM_MS(1000),
+            .head_ns = SIM_MS(20000),
+            .first_token_ns = SIM_MS(20000),
+            .idle_ns = world.scenario->on_stall == ON_STALL_FAIL ? SIM_MS(20000) : SCENARIO_IDLE_NS,
+            .total_ns = SIM_MS(60000)};
+    }
+    if (world.scenario && world.scenario->clients)
+        fill_storm(model);
+    if (world.weather)
+        weather_model(model);
+    if (world.fallback && m == 0) {
+        s->fallback[0] = &s->models[1];
+        model->fallback = s->fallback;
+        model->fallback_count = 1;
     }
     for (unsigned i = 0; i < s->config.provider_count; i++)
         fill_backend(s, m, i);
@@ -233,7 +295,7 @@ static const struct config_key *key_find(const struct config *config, struct spa
 }
 
 /* NULL: garbage has no number. */
-static struct request *request_of(const struct exchange *exchange) {
+struct request *world_request_of(const struct exchange *exchange) {
     unsigned n;
     char id[32];
     bool numbered = sscanf(span_text(exchange->id, id, sizeof id), "sim-%u", &n) == 1;
@@ -242,22 +304,33 @@ static struct request *request_of(const struct exchange *exchange) {
 
 static void finished(struct race *race, const struct exchange *exchange) {
     (void)race;
-    struct request *request = request_of(exchange);
+    struct request *request = world_request_of(exchange);
     if (!request)
         return;
     if (request->ended)
         sim_fail("exchange", "request %u has ended twice", request->n);
     request->ended = true;
+    watch_finished(request, exchange);
     request->commit_ns = exchange->commit_ns;
     request->whole_ns = exchange->whole_ns;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        request->rescues += exchange->attempts[i]->trigger == HEDGE_STALL;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         if (exchange->attempts[i]->retried_fresh)
             sim_mark(MARK_POOL_RETRY_FRESH);
     if (exchange->attempt_count)
         hedge_check(&exchange->hedge);
-    if (exchange->model &&
-        exchange->upstreams->models[exchange->model->index].suppressed[SUPPRESSED_BUDGET])
-        sim_mark(MARK_BUDGET_EMPTY);
+    for (unsigned i = 0; i < exchange->upstreams->quota.provider_count; i++) {
+        const uint64_t *denied = exchange->upstreams->quota.providers[i].denied;
+        if (denied[QUOTA_RPM])
+            sim_mark(MARK_RPM_DENIED);
+        if (denied[QUOTA_TPM])
+            sim_mark(MARK_TPM_DENIED);
+        if (denied[QUOTA_CONCURRENCY])
+            sim_mark(MARK_SLOT_DENIED);
+        if (denied[QUOTA_REMAINING])
+            sim_mark(MARK_HEDGE_SPARED);
+    }
     sim_trace("engine: request %u ended: %s, %u attempts", request->n, fail_name(exchange->why),
               exchange->attempt_count);
 }
@@ -302,9 +375,11 @@ static void engine_start(void) {
     engine.race.key_find = key_find;
     engine.race.finished = finished;
     engine.race.release = release;
+    engine.race.workers = 1;
     snapshots[0] = snapshot_new(1);
     race_init(&engine.race, &engine.loop, &engine.resolve, &snapshots[0]->config,
               world.few_exchanges ? (unsigned)world_between(1, 4) : 256);
+    watch_begin(&engine.race);
     engine.settings = (struct server_settings){
         .head_max_bytes = 4096,
         .head_ns = SIM_MS(2000),
@@ -322,16 +397,17 @@ static void engine_start(void) {
 /* What may wait beyond what a turn's bytes bring as they are: in another format an event is longer; an event that tells a
  * whole text or call at once is kept until it is whole; and a Responses stream tells all of it again, several times. */
 static size_t written_bytes(const struct exchange *exchange, size_t turn_bytes) {
-    const struct request *request = request_of(exchange);
+    const struct request *request = world_request_of(exchange);
     bool repeats = exchange->dialect == &dialect_openai_responses;
-    size_t growth = exchange->winner && exchange->winner->encoded->translated ? EVENT_GROWTH : 1;
-    size_t told = 0;
+    const struct attempt *winner = exchange->winner;
+    bool anew = winner && (winner->encoded->translated || winner->takes_over);
+    size_t growth = anew ? EVENT_GROWTH : 1, told = 0;
     for (unsigned i = 0; request && i < request->reply_count; i++) {
         const struct reply *reply = request->replies[i];
         size_t n = repeats ? reply->said.n : 0;
         for (unsigned k = 0; k < reply->call_count; k++)
             n += reply->calls[k].arguments.n;
-        told = n > told ? n : told;
+        told = request->model->stalls > 1u << ON_STALL_FAIL ? told + n : n > told ? n : told;
     }
     return growth * turn_bytes + ESCAPED * (repeats ? RESPONSES_REPEATS : 1) * told;
 }
@@ -349,14 +425,34 @@ static void check_queues(void) {
     }
 }
 
+/* No more attempts run at a provider than its limit allows, by a count that is not the engine's. */
+static void check_limits(void) {
+    uint64_t running[CLOUDS_MAX] = {0};
+    list_each (node, &engine.race.exchanges) {
+        const struct exchange *exchange = container_of(node, struct exchange, link);
+        for (unsigned i = 0; i < exchange->attempt_count; i++)
+            if (exchange->attempts[i]->state != ATTEMPT_ENDED)
+                running[exchange->attempts[i]->backend->provider->index]++;
+    }
+    for (unsigned i = 0; i < world.cloud_count; i++)
+        if (running[i] > world.concurrency_max[i])
+            sim_fail("limits", "%llu attempts run at cloud %u, which may have %llu",
+                     (unsigned long long)running[i], i,
+                     (unsigned long long)world.concurrency_max[i]);
+}
+
 /* No turn without work: a loop that spins is alive and useless. */
 static void turn(uint64_t until_ns) {
     uint64_t completions = engine.loop.stats.completions, timers = engine.loop.stats.timers;
+    watch_before();
     CHECK(loop_turn(&engine.loop, until_ns) == 0);
+    watch_after();
     sim.counts.turns++;
     sim.digest =
         (sim.digest ^ sim.now_ns ^ engine.loop.stats.completions) * UINT64_C(0x100000001b3);
     check_queues();
+    if (world.limits)
+        check_limits();
     if (++engine.turns > TURNS_MAX)
         sim_fail("liveness", "%u turns", TURNS_MAX);
     if (sim.now_ns / NS_PER_S != engine.second) {
@@ -449,6 +545,9 @@ static void engine_stop(void) {
     resolve_fini(&engine.resolve);
     if (engine.loop.timers.armed)
         sim_fail("leak", "%u timers are armed", engine.loop.timers.armed);
+    for (unsigned i = 0; i < CLOUDS_MAX; i++)
+        if (shared[i].in_flight)
+            sim_fail("leak", "%u attempts at cloud %u are still counted", shared[i].in_flight, i);
     if (engine.loop.urgent)
         sim_fail("leak", "the loop still thinks that %u first tokens are awaited",
                  engine.loop.urgent);
@@ -480,9 +579,11 @@ static void draw_world(void) {
         .few_connections = world_chance(0.05),
         .body_max_bytes = 65536,
         .mixed = world_chance(0.55),
+        .limited = world_chance(0.2),
         .piece_ns = PIECE_NS,
         .idle_ns = SIM_MS(world_between(300, 4000)),
     };
+    memset(shared, 0, sizeof shared);
     world.faults_until_ns = sim.now_ns + SIM_MS(world_below(9000));
     if (world_chance(0.3))
         world.reload_ns = sim.now_ns + SIM_MS(world_below(5000));
@@ -505,11 +606,15 @@ static void draw_world(void) {
 static void set_scenario(const struct scenario *scenario) {
     world.scenario = scenario;
     world.cloud_count = scenario->cloud_count;
-    world.model_count = world.client_count = 1;
-    world.models[0].backends = scenario->cloud_count;
+    world.model_count = scenario->fallback ? 2 : 1;
+    world.client_count = scenario->clients ? scenario->clients : 1;
+    world.fallback = scenario->fallback;
+    for (unsigned m = 0; m < world.model_count; m++)
+        world.models[m].backends = scenario->cloud_count;
     world.reload_ns = world.drain_ns = world.stop_ns = UINT64_MAX;
     world.fault_share = 0;
-    world.faults_until_ns = 0;
+    world.faults_until_ns = scenario->clients ? sim.now_ns + scenario->recover_ns : 0;
+    world.weather = world.priced = world.zoned = world.busy_core = false;
     world.mixed = true;
     world.tight_memory = world.few_exchanges = world.few_connections = false;
     world.idle_ns = SIM_MS(30000);
@@ -519,6 +624,7 @@ void world_run(uint64_t seed, const struct scenario *scenario, bool verbose) {
     sim_begin(seed, verbose);
     ledger_begin();
     draw_world();
+    weather_draw();
     if (scenario)
         set_scenario(scenario);
     clouds_begin();
