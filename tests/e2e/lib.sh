@@ -45,7 +45,8 @@ signal_all() {
 }
 any_left() {
     local pid
-    for pid in "${e2e_pids[@]}"; do kill -0 "$pid" 2>/dev/null && return; done
+    # In a trap a bare `return` gives the status from before the trap, not kill's.
+    for pid in "${e2e_pids[@]}"; do kill -0 "$pid" 2>/dev/null && return 0; done
     return 1
 }
 e2e_finish() {

@@ -148,6 +148,16 @@ verdict bench_keepalive 1 "$(($(counter keepalive_reuse "$control") - before))"
 head -c 3000000 /dev/zero | tr '\0' 'x' | sed 's/^/{"model":"gpt-a","messages":[{"role":"user","content":"/; s/$/"}]}/' >"$work/big.json"
 contains bench_large_body '"object":"chat.completion"' "$(ask -d "@$work/big.json")"
 
+# ---- a limit of requests: two at once, the third is refused; what is left is told ----
+verdict bench_set_rpm 200 "$(tune "$control" '{"rpm":2}')"
+contains bench_rpm_tells_what_is_left 'x-ratelimit-remaining-requests: 1' "$(ask -i -d "$hello")"
+contains bench_rpm_takes_as_many 'HTTP/1.1 200 ' "$(ask -i -d "$hello")"
+out=$(ask -i -d "$hello")
+contains bench_rpm_refuses_the_others 'HTTP/1.1 429 ' "$out"
+contains bench_rpm_is_spent 'x-ratelimit-remaining-requests: 0' "$out"
+contains bench_rpm_reset 'x-ratelimit-reset-requests: 59' "$out"
+verdict bench_unset_rpm 200 "$(tune "$control" '{"rpm":0}')"
+
 # ---- faults ----
 # fault NAME: makes it certain. result: curl's exit status, HTTP status and whether text, finish, DONE came.
 fault() { verdict "bench_set_$1" 200 "$(tune "$control" "{\"faults\":{\"$1\":\"100%\"}}")"; }

@@ -141,7 +141,7 @@ for library in BoringSSL io_uring jemalloc compiler; do out_has "$library"; done
 done_with
 
 run help 0 "$hedgerow" help
-for command in serve check version help; do out_has "  $command "; done
+for command in serve check replay version help; do out_has "  $command "; done
 is_empty err
 done_with
 
@@ -150,7 +150,7 @@ out_has "models.NAME.hedge.max_attempts: number 1..8, default 2"
 out_has "keys[].sha256: secret, required"
 done_with
 
-for command in serve check version help; do
+for command in serve check replay version help; do
     run "help_of_$command" 0 "$hedgerow" "$command" --help
     out_has "usage: hedgerow $command"
     is_empty err
