@@ -31,8 +31,7 @@ packages_of() {
     build) echo gcc libc6-dev binutils make libjemalloc-dev libyaml-dev zlib1g-dev libnghttp2-dev \
         libstdc++6 ca-certificates ;;
     test) echo clang libclang-rt-dev curl openssl procps $(missing_command node nodejs) \
-        $(missing_command npm npm) $(missing_command jq jq) \
-        $(missing_command python3 python3) $(missing_venv) ;;
+        $(missing_command npm npm) $(missing_command python3 python3) $(missing_venv) ;;
     lint) echo clang clang-format clang-tidy ;;
     bench) echo nginx-light curl openssl procps ;;
     *) die "no such group: $1 (build, test, lint, bench)" ;;

@@ -141,25 +141,6 @@ run --trace short.csv --json
 verdict short_form ok "$(check json out "${all[@]}")"
 contains short_form_requests '"requests":400,' "$out"
 
-if command -v jq >/dev/null; then
-    for i in $(seq 10 69); do
-        loser='{"provider":"openai","start_ms":0.1,"first_token_ms":null,"end_ms":700.1,"outcome":"lost"},'
-        [ $((i % 5)) = 0 ] || loser=
-        echo "{\"time\":\"2026-11-21T10:00:$((i % 60 / 10))$((i % 10)).250Z\",\"id\":\"same\",\"model\":\"m\",\"input_tokens\":100,
-            \"output_tokens\":20,\"winner\":\"azure\",\"attempts\":[$loser
-            {\"provider\":\"azure\",\"start_ms\":400,\"first_token_ms\":7$i,\"end_ms\":900,\"outcome\":\"won\"}]}" | tr -d '\n'
-        echo
-    done >access.log
-    echo '{"time":"2026-11-21T10:00:00.000Z","model":"other","winner":"x","attempts":[]}' >>access.log
-    jq -rn --arg model m -f "$e2e_root/bench/replay/access_log.jq" access.log >log.csv 2>err
-    verdict access_log_rows 73 "$(wc -l <log.csv)"
-    run --trace log.csv --json
-    verdict access_log ok "$(check json out "${all[@]}")"
-    contains access_log_requests '"requests":60,' "$out"
-else
-    echo "skip access_log: needs jq"
-fi
-
 # --- the README's tables, short ---
 
 tables=$(HEDGEROW_BENCH=$bench timeout 100 "$e2e_root/bench/replay.sh" --short 2>tables.err)

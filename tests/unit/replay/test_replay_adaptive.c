@@ -113,7 +113,7 @@ TEST(adaptive_gaps_cost_nothing) {
     run(&t, &s, &r);
     size_t late = 0;
     for (size_t i = BURST; i < t.count; i++)
-        late += r.ttft_ns[i] > MS(2000);
+        late += r.ttft_ns[i] > MS(3000); /* a third of a stall: some wait for a token */
     /* Of the stalls, 2 % of the requests, nine in ten are saved also in the first seconds of a burst. */
     EXPECT((double)late < 0.002 * (double)t.count);
     replay_result_fini(&r);
