@@ -131,7 +131,7 @@ demo() {
     cat <<'TEXT'
 
   off       only the first cloud is asked
-  adaptive  a second one too when the first is later than it was for 95 of 100 requests; at most 5 % extra requests
+  adaptive  a second one too when the first is late, by what was learnt; 5 % extra requests and a burst of ten
   race      two clouds at once: what the extra requests could buy at most
 TEXT
 }
