@@ -141,6 +141,9 @@ METRICS_SAMPLES(memory) {
 
 /* --- what runs --- */
 
+METRICS_SAMPLES(samples_dropped) {
+    metrics_out_count(out, METRICS_NO_LABELS, view->samples_dropped);
+}
 METRICS_SAMPLES(log_dropped) { metrics_out_count(out, METRICS_NO_LABELS, view->log_dropped); }
 
 METRICS_SAMPLES(generation) { metrics_out_count(out, METRICS_NO_LABELS, view->generation); }

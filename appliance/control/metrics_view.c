@@ -164,6 +164,7 @@ static void add_upstreams(struct metrics_view *view, const struct upstreams *ups
     }
     for (unsigned i = 0; i < config->provider_count; i++)
         add_provider(view, upstreams, config->providers[i].provider.name, i);
+    view->samples_dropped += upstreams->batch.dropped;
     view->generation = min_u64(view->generation, config->generation);
 }
 

@@ -63,7 +63,7 @@ struct metrics_view {
     struct server_stats server;
     uint64_t client_open, upstream_idle, upstream_busy, upstream_opening, in_flight;
     uint64_t generation; /* of the oldest configuration in use */
-    uint64_t log_dropped, start_wall_ns;
+    uint64_t log_dropped, samples_dropped, start_wall_ns;
 };
 
 /* Adds up all workers; each is held (crew_view) only for its own turn. */

@@ -64,6 +64,7 @@ void learn_board_copy(struct learn_board *into, const struct learn_board *from) 
     memcpy(into->advice, from->advice, learn_board_size(from->count));
     into->slowdown = from->slowdown;
     memcpy(into->stale, from->stale, sizeof into->stale);
+    memcpy(into->tried, from->tried, sizeof into->tried);
 }
 
 void learn_init(struct learn *learn, const struct learn_settings *settings, unsigned count,
@@ -78,6 +79,7 @@ void learn_init(struct learn *learn, const struct learn_settings *settings, unsi
             .clock_ns = now_ns, .recent_clock_ns = now_ns, .looked_ns = now_ns, .heard_ns = now_ns};
         decay_init(&b->all, LEARN_HALF_LIFE_NS, now_ns);
         decay_init(&b->recent, LEARN_RECENT_NS, now_ns);
+        decay_init(&b->pace, LEARN_RECENT_NS, now_ns);
         for (unsigned k = 0; k < LEARN_KINDS; k++)
             decay_init(&b->kinds[k], LEARN_HALF_LIFE_NS, now_ns);
         for (unsigned j = 0; j < count; j++)
@@ -88,11 +90,36 @@ void learn_init(struct learn *learn, const struct learn_settings *settings, unsi
     learn_board_init(&learn->board, settings, count, learn->pairs + count * count);
 }
 
-void learn_inherit(struct learn *learn, unsigned to, const struct learn *other, unsigned from) {
-    CHECK(to < learn->count && from < other->count);
-    learn->backends[to] = other->backends[from];
+static void inherit_backend(struct learn *learn, unsigned to, const struct learn *from,
+                            const uint16_t *was) {
+    CHECK(was[to] < from->count);
+    learn->backends[to] = from->backends[was[to]];
     learn->backends[to].asked = learn->backends[to].due = true;
     learn->backends[to].turns = 0; /* all of its kinds are told at the next computation */
+    for (unsigned second = 0; second < learn->count; second++) {
+        unsigned pair = to * learn->count + second, pair_was = was[to] * from->count + was[second];
+        if (was[second] == LEARN_NOBODY)
+            continue;
+        CHECK(was[second] < from->count);
+        learn->pairs[pair] = from->pairs[pair_was];
+        learn->pair_clocks_ns[pair] = from->pair_clocks_ns[pair_was];
+    }
+}
+
+void learn_inherit(struct learn *learn, const struct learn *from, const uint16_t *was) {
+    unsigned stay = 0;
+    for (unsigned to = 0; to < learn->count; to++) {
+        if (was[to] == LEARN_NOBODY)
+            continue;
+        inherit_backend(learn, to, from, was);
+        stay++;
+    }
+    if (stay == 0)
+        return;
+    learn->won = from->won;
+    learn->requests = from->requests;
+    learn->wasted = from->wasted;
+    learn->hedges = from->hedges;
 }
 
 void learn_copy(struct learn *into, const struct learn *from) {
@@ -108,9 +135,31 @@ void learn_copy(struct learn *into, const struct learn *from) {
 
 /* --- samples --- */
 
+/* One more answer. The first ones count alike, later ones by the time that has passed: a slowdown of
+ * minutes is not to become what is usual, however many answers it has. */
+static void note_usual(struct learn_usual *usual, uint64_t value_ns, uint64_t now_ns) {
+    bool first_ones = usual->count < (unsigned)LEARN_FULL;
+    double passed = (double)(now_ns - usual->at_ns) / (double)LEARN_KINDS_NS;
+    usual->count += first_ones;
+    usual->at_ns = now_ns;
+    double part = 1.0 / usual->count;
+    if (!first_ones)
+        part = fmin(part, 1 - exp2(-passed));
+    usual->log += (log((double)max_u64(value_ns, 1)) - usual->log) * part;
+}
+
+/* A time by what is usual for its kind; 0: that is not known. */
+static uint64_t pace_of(const struct learn_backend *b, unsigned kind, uint64_t value_ns) {
+    const struct learn_usual *usual = &b->usual[kind];
+    if (usual->count == 0)
+        return 0;
+    double pace_ns = (double)value_ns * exp(-usual->log) * (double)LEARN_PACE_NS;
+    return (uint64_t)fmin(pace_ns, (double)decay_edge(DECAY_BINS));
+}
+
 /* What was cut off before it was slow tells nothing. */
-static void note_fresh(struct learn_backend *b, uint64_t value_ns, bool was_cut) {
-    bool slow = b->slow_from_ns > 0 && value_ns >= b->slow_from_ns;
+static void note_fresh(struct learn_backend *b, uint64_t pace_ns, bool was_cut) {
+    bool slow = b->slow_pace_ns > 0 && pace_ns >= b->slow_pace_ns;
     b->fresh += slow || !was_cut;
     b->fresh_slow += slow;
 }
@@ -126,12 +175,24 @@ static void add(struct decay *decay, const struct learn_sample *sample, uint64_t
         decay_add(decay, sample->value_ns, now_ns);
 }
 
+static void add_pace(struct learn *learn, const struct learn_sample *sample, uint64_t begin_ns) {
+    struct learn_backend *b = &learn->backends[sample->backend];
+    struct learn_sample pace = *sample;
+    if (!sample->cut)
+        note_usual(&b->usual[sample->kind], sample->value_ns, learn->computed_ns);
+    pace.value_ns = pace_of(b, sample->kind, sample->value_ns);
+    note_fresh(b, pace.value_ns, sample->cut);
+    if (pace.value_ns > 0)
+        add(&b->pace, &pace, begin_ns);
+}
+
 void learn_take(struct learn *learn, const struct learn_sample *sample) {
     CHECK(sample->backend < learn->count && sample->kind < LEARN_KINDS);
     struct learn_backend *b = &learn->backends[sample->backend];
+    uint64_t begin_ns = b->recent_clock_ns - sample->value_ns;
     b->asked = b->heard = true;
-    note_fresh(b, sample->value_ns, sample->cut);
-    add(&b->recent, sample, b->recent_clock_ns - sample->value_ns);
+    add(&b->recent, sample, begin_ns);
+    add_pace(learn, sample, begin_ns);
     /* A hedge is asked when another one is late, which is no fair draw of this one's times. */
     if (sample->behind != LEARN_NOBODY) {
         CHECK(sample->behind < learn->count);
@@ -140,6 +201,7 @@ void learn_take(struct learn *learn, const struct learn_sample *sample) {
         add(&learn->pairs[pair], sample, learn->pair_clocks_ns[pair]);
         return;
     }
+    b->tried = true;
     b->due = true;
     b->settle_samples -= b->settle_samples > 0;
     add(&b->all, sample, b->clock_ns);
@@ -266,19 +328,19 @@ static void on_change(struct learn *learn, unsigned backend) {
     b->settle_samples = LEARN_SETTLE_SAMPLES;
 }
 
-/* Is it much slower than it used to be? */
-static bool is_slow(struct learn_backend *b, const double *recent_curve, uint64_t passed_ns) {
-    if (decay_weight(&b->recent, b->recent_clock_ns) < RECENT_MIN)
+/* Is it much slower than it used to be? `pace` is its memory with the ages of what waits. */
+static bool is_slow(struct learn_backend *b, const struct decay *pace, uint64_t passed_ns) {
+    if (decay_weight(&b->pace, b->recent_clock_ns) < RECENT_MIN)
         return false;
-    uint64_t median_ns = min_u64(decay_curve_quantile(recent_curve, 0.5), decay_edge(DECAY_BINS));
+    uint64_t median_ns = min_u64(decay_quantile(pace, 0.5), decay_edge(DECAY_BINS));
     double here = log((double)median_ns);
     if (b->usual_log == 0 && median_ns == decay_edge(DECAY_BINS))
         return false; /* nothing has answered yet: that is not what is usual */
     if (b->usual_log == 0)
         b->usual_log = here;
     b->usual_log += (here - b->usual_log) * (1 - exp2(-(double)passed_ns / (double)LEARN_USUAL_NS));
-    b->slow_from_ns = (uint64_t)(exp(b->usual_log) * LEARN_SLOW);
-    return median_ns >= b->slow_from_ns;
+    b->slow_pace_ns = (uint64_t)(exp(b->usual_log) * LEARN_SLOW);
+    return median_ns >= b->slow_pace_ns;
 }
 
 /* --- advice --- */
@@ -327,12 +389,15 @@ static void mix_kind(const struct view *view, unsigned backend, unsigned kind, s
     }
 }
 
-/* decay_mix of memories whose clocks have stood still at different times. */
-static void mix(struct decay *into, uint64_t into_clock_ns, const struct decay *from,
+/* decay_mix of memories whose clocks have stood still at different times, and may be hours apart: the
+ * copy `into` changes over to the other's time, lest one of the two weigh nothing in a float. */
+static void mix(struct decay *into, uint64_t *into_clock_ns, const struct decay *from,
                 uint64_t from_clock_ns, double scale) {
-    double half_lives =
-        (double)(int64_t)(into_clock_ns - from_clock_ns) / (double)into->half_life_ns;
-    decay_mix(into, from, scale * exp2(half_lives));
+    uint64_t by_ns = from_clock_ns - *into_clock_ns;
+    into->origin_ns += by_ns;
+    into->weight_ns += by_ns;
+    *into_clock_ns = from_clock_ns;
+    decay_mix(into, from, scale);
 }
 
 /* The second one's curve when the first is late: by what was seen of that, filled up with its own. While
@@ -347,9 +412,9 @@ static void second_curve(const struct view *view, unsigned second, const struct 
     double known = weight_of_all(&mixed, clock_ns), samples;
     mix_kind(view, second, first->kind, &own, &samples);
     if (known < LEARN_FULL && samples > 0)
-        mix(&mixed, clock_ns, &own, b->clock_ns, fmin((LEARN_FULL - known) / samples, 1));
+        mix(&mixed, &clock_ns, &own, b->clock_ns, fmin((LEARN_FULL - known) / samples, 1));
     if (known + samples < LEARN_KNOWN)
-        mix(&mixed, clock_ns, &first->memory, view->learn->backends[first->backend].clock_ns,
+        mix(&mixed, &clock_ns, &first->memory, view->learn->backends[first->backend].clock_ns,
             (LEARN_KNOWN - known - samples) / first->samples);
     decay_curve(&mixed, curve);
 }
@@ -391,6 +456,13 @@ static uint64_t late_after_ns(const struct learn *learn, uint64_t deep_ns) {
     return min_u64(deep_ns * LATE, most_ns);
 }
 
+/* A hedge before the median doubles the load and gains little, whatever the budget; but what the operator
+ * has set holds. */
+static uint64_t least_ns(const struct learn *learn, uint64_t median_ns) {
+    uint64_t most_ns = learn->settings.delay_max_ns ? learn->settings.delay_max_ns : UINT64_MAX;
+    return median_ns == UINT64_MAX ? 0 : min_u64(median_ns, most_ns);
+}
+
 static void advise(const struct view *view, const struct subject *first) {
     struct learn *learn = view->learn;
     uint64_t median_ns = decay_curve_quantile(first->curve, 0.5);
@@ -403,7 +475,7 @@ static void advise(const struct view *view, const struct subject *first) {
                                   .second = other,
                                   .share = view->share,
                                   .target = learn->settings.target,
-                                  .min_ns = median_ns == UINT64_MAX ? 0 : median_ns,
+                                  .min_ns = least_ns(learn, median_ns),
                                   .max_ns = learn->settings.delay_max_ns};
         struct optimum best = optimum_find(&ask);
         struct learn_advice *advice =
@@ -466,6 +538,20 @@ static void compute_backend(const struct view *view, unsigned backend, bool all)
     }
 }
 
+/* The memory of paces with the ages of what waits. */
+static void pace_with_ages(struct decay *out, const struct view *view, unsigned backend) {
+    const struct learn_backend *b = &view->learn->backends[backend];
+    *out = b->pace;
+    for (size_t i = 0; i < view->age_count; i++) {
+        const struct learn_sample *age = &view->ages[i];
+        if (age->backend != backend || age->behind != LEARN_NOBODY ||
+            b->usual[age->kind].count == 0)
+            continue;
+        decay_add_censored(out, pace_of(b, age->kind, age->value_ns),
+                           b->recent_clock_ns - age->value_ns);
+    }
+}
+
 /* How fast it is just now; true when that is another speed than before. */
 static bool look(const struct view *view, unsigned backend, uint64_t now_ns) {
     struct learn *learn = view->learn;
@@ -478,12 +564,13 @@ static bool look(const struct view *view, unsigned backend, uint64_t now_ns) {
     bool changed = is_change(b, recent);
     if (changed)
         on_change(learn, backend);
-    bool slow = is_slow(b, recent, now_ns - b->looked_ns);
+    pace_with_ages(&mixed, view, backend);
+    bool slow = is_slow(b, &mixed, now_ns - b->looked_ns);
     for (unsigned kind = 0; kind <= LEARN_ANY; kind++)
         ((struct learn_speed *)learn_speed(&learn->board, backend, kind))->slow = slow;
     for (size_t i = 0; i < view->age_count; i++)
         if (view->ages[i].backend == backend)
-            note_fresh(b, view->ages[i].value_ns, true);
+            note_fresh(b, pace_of(b, view->ages[i].kind, view->ages[i].value_ns), true);
     if (b->fresh > 0)
         b->slow_lately = b->fresh_slow * 2 >= b->fresh;
     b->fresh = b->fresh_slow = 0;
@@ -510,22 +597,31 @@ static void note_stale(struct learn *learn, uint64_t now_ns) {
     }
 }
 
-void learn_compute(struct learn *learn, const struct learn_sample *ages, size_t age_count,
-                   uint64_t now_ns) {
-    bool changed = false;
-    unsigned slow_count = 0;
-    pass_time(learn, now_ns);
-    note_stale(learn, now_ns);
-    struct view view = {
-        .learn = learn, .ages = ages, .age_count = age_count, .share = share_of(learn)};
+/* Which of them were asked lately. One that waits counts at once: if it never answers, what is still to
+ * be asked must not wait with it. */
+static void note_tried(struct learn *learn, const struct learn_sample *ages, size_t age_count,
+                       uint64_t now_ns) {
     for (size_t i = 0; i < age_count; i++)
-        learn->backends[ages[i].backend].asked = learn->backends[ages[i].backend].due = true;
+        if (ages[i].behind == LEARN_NOBODY)
+            learn->backends[ages[i].backend].tried = true;
     for (unsigned i = 0; i < learn->count; i++) {
-        if (learn->backends[i].asked && look(&view, i, now_ns))
-            changed = true;
-        slow_count += is_slow_now(learn, i, now_ns);
+        struct learn_backend *b = &learn->backends[i];
+        if (b->tried)
+            b->tried_until_ns = now_ns + LEARN_STALE_NS;
+        b->tried = false;
+        learn->board.tried[i] = now_ns < b->tried_until_ns;
     }
-    learn->board.slowdown = slow_count * 2 > learn->count;
+}
+
+static bool same_flags(const struct learn_board *a, const struct learn_board *b) {
+    return a->slowdown == b->slowdown && memcmp(a->stale, b->stale, sizeof a->stale) == 0 &&
+           memcmp(a->tried, b->tried, sizeof a->tried) == 0;
+}
+
+/* Makes the advice anew whose turn it is; false: nobody's was. */
+static bool compute_due(const struct view *view, bool changed) {
+    struct learn *learn = view->learn;
+    bool any = false;
     for (unsigned i = 0; i < learn->count; i++) {
         struct learn_backend *b = &learn->backends[i];
         bool due = b->due || (b->asked && changed);
@@ -536,8 +632,33 @@ void learn_compute(struct learn *learn, const struct learn_sample *ages, size_t 
         b->turns = due ? LEARN_TURNS + 1 : b->turns;
         if (b->turns == 0)
             continue;
-        compute_backend(&view, i, due && (changed || few));
+        compute_backend(view, i, due && (changed || few));
         b->turns--;
+        any = true;
     }
     learn->turn = (learn->turn + 1) % LEARN_TURNS;
+    return any;
+}
+
+bool learn_compute(struct learn *learn, const struct learn_sample *ages, size_t age_count,
+                   uint64_t now_ns) {
+    const struct learn_board before = learn->board; /* its flags */
+    bool changed = false, looked = false;
+    unsigned slow_count = 0;
+    pass_time(learn, now_ns);
+    note_stale(learn, now_ns);
+    note_tried(learn, ages, age_count, now_ns);
+    struct view view = {
+        .learn = learn, .ages = ages, .age_count = age_count, .share = share_of(learn)};
+    for (size_t i = 0; i < age_count; i++)
+        learn->backends[ages[i].backend].asked = learn->backends[ages[i].backend].due = true;
+    for (unsigned i = 0; i < learn->count; i++) {
+        looked |= learn->backends[i].asked;
+        if (learn->backends[i].asked && look(&view, i, now_ns))
+            changed = true;
+        slow_count += is_slow_now(learn, i, now_ns);
+    }
+    learn->board.slowdown = slow_count * 2 > learn->count;
+    bool computed = compute_due(&view, changed);
+    return computed || looked || !same_flags(&before, &learn->board);
 }

@@ -46,9 +46,13 @@
 #define LEARN_SETTLE_NS      (20 * NS_PER_S)
 #define LEARN_SETTLE_SAMPLES 800
 #define LEARN_SETTLE_SPEED   24
-/* The half-life of what counts as a backend's usual median, and how far above it is slow. */
+/* The half-life of what counts as a backend's usual median, and how far above it is slow. How its kinds of
+ * request compare to each other changes more slowly still. */
 #define LEARN_USUAL_NS (300 * NS_PER_S)
+#define LEARN_KINDS_NS (4 * LEARN_USUAL_NS)
 #define LEARN_SLOW     2.0
+/* A time that is usual for its kind is so long in a memory of paces: amid the bins. */
+#define LEARN_PACE_NS NS_PER_S
 
 /* After so long without a sample of its own what is known of a backend may be out of date. */
 #define LEARN_STALE_NS (60 * NS_PER_S)
@@ -96,15 +100,27 @@ struct learn_board {
     struct learn_advice *advice; /* [(first * (LEARN_KINDS + 1) + kind) * count + second] */
     double sample;               /* as settings.sample, a tenth of the budget at most */
     bool stale[BACKENDS_MAX]; /* nothing was heard of it for LEARN_STALE_NS: it may have changed */
-    bool slowdown;            /* more than half of the backends are slow at once: do not hedge */
+    /* Asked for itself, not as a hedge, within LEARN_STALE_NS: of unknown speed then means that it has
+     * not answered. */
+    bool tried[BACKENDS_MAX];
+    bool slowdown; /* more than half of the backends are slow at once: do not hedge */
+};
+
+struct learn_usual { /* of a backend's answers to one kind */
+    uint64_t at_ns;  /* of the last one */
+    unsigned count;  /* LEARN_FULL at most; 0: unknown */
+    double log;      /* mean logarithm of their times, ns */
 };
 
 struct learn_backend {
     struct decay all, recent, kinds[LEARN_KINDS];
+    /* As `recent`, each time by what is usual for its kind: other prompts are no slowdown. */
+    struct decay pace;
+    struct learn_usual usual[LEARN_KINDS];
     uint64_t clock_ns, recent_clock_ns; /* their time: stands still rather than forget too much */
-    double usual_log;                   /* logarithm of the usual median, ns; 0: unknown */
+    double usual_log;                   /* logarithm of the usual median pace; 0: unknown */
     uint64_t looked_ns;                 /* at its speed, last */
-    uint64_t slow_from_ns;              /* a time as long is slow; 0: nothing is */
+    uint64_t slow_pace_ns;              /* a pace as long is slow; 0: nothing is */
     unsigned fresh, fresh_slow; /* samples since looked_ns, and those of them that were slow */
     bool slow_lately;           /* most of the last such were */
     uint64_t settle_ns;         /* so long, and .. */
@@ -114,6 +130,8 @@ struct learn_backend {
     unsigned turns;          /* computations until all of its kinds tell what its last sample did */
     bool heard;              /* a sample of its own came since then */
     uint64_t heard_ns;       /* when the last one was taken up */
+    bool tried;              /* since then it was asked, not as a hedge */
+    uint64_t tried_until_ns; /* .. and for so long after the last time counts as tried */
 };
 
 struct learn {
@@ -143,8 +161,9 @@ void learn_board_init(struct learn_board *, const struct learn_settings *, unsig
                       void *memory);
 /* Same count. */
 void learn_board_copy(struct learn_board *into, const struct learn_board *from);
-/* What was known of backend `from` of another learn is known of backend `to`, after a reload. */
-void learn_inherit(struct learn *, unsigned to, const struct learn *other, unsigned from);
+/* After a reload: what `from` knows of backends that stay, of pairs of which both stay, and of money when
+ * any does. was[count]: the number of each in `from`, or LEARN_NOBODY. Before the first sample. */
+void learn_inherit(struct learn *, const struct learn *from, const uint16_t *was);
 
 /* All that `from` knows. Same count. */
 void learn_copy(struct learn *into, const struct learn *from);
@@ -156,8 +175,9 @@ void learn_take(struct learn *, const struct learn_sample *);
 void learn_cost(struct learn *, double won, double wasted, unsigned requests, unsigned hedges);
 /* Makes the board anew, where samples have come: a third of the kinds, in turn, or all when a backend has
  * changed its speed or little is known of it. ages[age_count]: the attempts that wait for their first
- * token now, as samples that are cut. Some 2 us for each pair and kind; next to nothing when nobody asks. */
-void learn_compute(struct learn *, const struct learn_sample *ages, size_t age_count,
+ * token now, as samples that are cut. Some 2 us for each pair and kind; next to nothing when nobody asks.
+ * False: the board is as it was. */
+bool learn_compute(struct learn *, const struct learn_sample *ages, size_t age_count,
                    uint64_t now_ns);
 
 /* The second's survival curve when the first is late, for requests of any kind, as advice takes it; false

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "appliance/race/advise.h"
 #include "core/heap.h"
 
 struct shelf { /* what waits for the computing thread */
@@ -42,11 +43,14 @@ struct learner {
 
 struct learn_settings learner_settings(const struct config_model *model) {
     const struct config_hedge *hedge = &model->hedge;
+    /* The longest delay, less what may be added to spread it. */
+    uint64_t most_ns = (uint64_t)((double)hedge->max_delay_ns / (1 + ADVISE_JITTER));
+    uint64_t delay_ns = most_ns ? min_u64(hedge->delay_ns, most_ns) : hedge->delay_ns;
     return (struct learn_settings){.request_budget = hedge->request_budget,
                                    .cost_budget = hedge->cost_budget,
                                    .target = hedge->target,
-                                   .delay_ns = hedge->delay_ns,
-                                   .delay_max_ns = hedge->max_delay_ns,
+                                   .delay_ns = delay_ns,
+                                   .delay_max_ns = most_ns,
                                    .sample = hedge->sample};
 }
 
@@ -128,16 +132,23 @@ void learner_free(struct learner **pointer) {
     heap_free(pointer);
 }
 
+static void inherit_model(struct learner *to, const struct learner *from,
+                          const struct config_model *model, const struct config_model *was) {
+    uint16_t numbers[BACKENDS_MAX];
+    for (unsigned b = 0; b < model->backend_count; b++) {
+        const struct config_backend *backend = config_backend_same(was, &model->backends[b]);
+        numbers[b] = backend ? (uint16_t)backend->index : LEARN_NOBODY;
+    }
+    learn_inherit(&to->learns[model->index], &from->learns[was->index], numbers);
+}
+
 void learner_inherit(struct learner *to, struct learner *from) {
     pthread_mutex_lock(&from->computing);
     for (unsigned m = 0; m < to->config->model_count; m++) {
         const struct config_model *model = &to->config->models[m];
         const struct config_model *was = config_model_same(from->config, model);
-        for (unsigned b = 0; was && b < model->backend_count; b++) {
-            const struct config_backend *backend = config_backend_same(was, &model->backends[b]);
-            if (backend)
-                learn_inherit(&to->learns[m], b, &from->learns[was->index], backend->index);
-        }
+        if (was)
+            inherit_model(to, from, model, was);
     }
     pthread_mutex_unlock(&from->computing);
 }
@@ -212,7 +223,7 @@ void learner_give(struct learner_batch *batch) {
     struct desk *desk = &learner->desks[batch->worker];
     unsigned models = learner->config->model_count;
     if (pthread_mutex_trylock(&learner->lock) != 0) {
-        batch->age_count = 0; /* they are of now, and asked for again */
+        batch->age_count = 0; /* the desk keeps those of the last tick; newer come at the next */
         return;
     }
     unsigned room = learner->samples_max - inbox->count;
@@ -272,7 +283,8 @@ static void compute_model(struct learner *learner, unsigned model, unsigned age_
     for (unsigned i = 0; i < age_count; i++)
         if (learner->ages[i].model == model)
             learner->model_ages[count++] = learner->ages[i].sample;
-    learn_compute(learn, learner->model_ages, count, now_ns);
+    if (!learn_compute(learn, learner->model_ages, count, now_ns))
+        return;
     pthread_mutex_lock(&learner->lock);
     learn_board_copy(&learner->boards[model], &learn->board);
     learner->generations[model]++;

@@ -27,8 +27,12 @@ static void add(const struct exchange *exchange, const struct attempt *attempt, 
     learner_add(&exchange->upstreams->batch, attempt->backend->model_index, &sample);
 }
 
-/* A rescue writes another request, of another length: its times say nothing of first ones. */
-static bool is_fair_game(const struct attempt *attempt) { return attempt->trigger != HEDGE_STALL; }
+/* A rescue writes another request, of another length: its times say nothing of first ones. Counting tokens
+ * takes a fraction of the time of an answer. (A model of embeddings has nothing but such.) */
+static bool is_fair_game(const struct attempt *attempt) {
+    return attempt->trigger != HEDGE_STALL &&
+           attempt->exchange->endpoint.service != SERVICE_COUNT_TOKENS;
+}
 
 void teach_content(const struct exchange *exchange, const struct attempt *attempt,
                    uint64_t ttft_ns) {
@@ -41,9 +45,10 @@ void teach_cut(const struct exchange *exchange, const struct attempt *attempt, u
         add(exchange, attempt, age_ns, true);
 }
 
-void teach_cost(const struct exchange *exchange, uint64_t won_pico, uint64_t wasted_pico) {
+void teach_cost(const struct exchange *exchange, uint64_t won_pico, uint64_t wasted_pico,
+                unsigned hedges) {
     learner_add_money(&exchange->upstreams->batch, exchange->model->index, won_pico, wasted_pico,
-                      exchange->hedges);
+                      hedges);
 }
 
 static bool is_waiting(const struct attempt *attempt) {
@@ -52,9 +57,12 @@ static bool is_waiting(const struct attempt *attempt) {
 
 static void add_ages(struct upstreams *upstreams) {
     uint64_t now_ns = upstreams->race->loop->now_ns;
-    list_each (node, &upstreams->race->exchanges) {
-        const struct exchange *exchange = container_of(node, struct exchange, link);
-        if (exchange->upstreams != upstreams || exchange->winner)
+    /* The oldest first: theirs tell the most when there is no place for all. */
+    list_each (node, &upstreams->race->racing) {
+        const struct exchange *exchange = container_of(node, struct exchange, racing);
+        if (upstreams->batch.age_count == LEARNER_AGES)
+            return;
+        if (exchange->upstreams != upstreams)
             continue;
         for (unsigned i = 0; i < exchange->attempt_count; i++) {
             const struct attempt *attempt = exchange->attempts[i];

@@ -204,6 +204,7 @@ TEST(page_of_a_crew_without_any_request) {
     expect_sample("hedgerow_requests_total", "model=\"gpt\",status=\"200\"", 0);
     expect_sample("hedgerow_config_generation", "", 1);
     expect_sample("hedgerow_access_log_dropped_total", "", 0);
+    expect_sample("hedgerow_samples_dropped_total", "", 0);
     crew_world_end();
 }
 
@@ -240,6 +241,8 @@ static void count_things(void) {
                                 .remaining = 50 - 8 * (uint64_t)i,
                                 .reset_ns = UINT64_MAX,
                                 .forget_ns = UINT64_MAX};
+    one->batch.dropped = 3;
+    two->batch.dropped = 4;
     one->quota.backends[0].told[RATELIMIT_OUTPUT] = (struct quota_told){
         .known = true, .remaining = 7, .reset_ns = UINT64_MAX, .forget_ns = UINT64_MAX};
     one->pools[0].stats.handshakes = 10;
@@ -276,6 +279,7 @@ TEST(counters_of_all_workers_are_added_up) {
         {"hedgerow_ratelimit_remaining", "provider=\"openai\",model=\"gpt\",kind=\"requests\"", 42},
         {"hedgerow_ratelimit_remaining", "provider=\"openai\",model=\"gpt\",kind=\"output_tokens\"",
          7},
+        {"hedgerow_samples_dropped_total", "", 7},
         {"hedgerow_quota_denied_total", "provider=\"openai\",reason=\"rpm\"", 7},
         {"hedgerow_quota_denied_total", "provider=\"openai\",reason=\"concurrency\"", 0},
         {"hedgerow_quota_denied_total", "provider=\"azure\",reason=\"remaining\"", 1},

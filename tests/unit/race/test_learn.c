@@ -387,6 +387,44 @@ TEST(learn_time_passes_alike) {
                 (double)MS(1));
 }
 
+/* Who was asked for itself is told to have been tried, while it waits, when it is cut off, and for a
+ * while after; a hedge at it is no such try. */
+TEST(learn_tried) {
+    setup();
+    const bool *tried = world.learn.board.tried;
+    struct learn_sample waits = {
+        .value_ns = MS(100), .backend = 0, .behind = LEARN_NOBODY, .kind = KIND, .cut = true};
+    struct learn_sample hedge = {
+        .value_ns = MS(100), .backend = 1, .behind = 0, .kind = KIND, .cut = true};
+    learn_take(&world.learn, &hedge);
+    compute(MS(250));
+    EXPECT(!tried[0] && !tried[1] && !tried[2]);
+    const struct learn_sample ages[] = {waits, hedge};
+    learn_compute(&world.learn, ages, countof(ages), MS(500));
+    EXPECT(tried[0] && !tried[1] && !tried[2]);
+    compute(MS(500) + LEARN_STALE_NS - 1);
+    EXPECT(tried[0]);
+    compute(MS(500) + LEARN_STALE_NS);
+    EXPECT(!tried[0]);
+    cut(2, MS(400));
+    compute(AT(100));
+    EXPECT(tried[2] && !tried[1] && speed(2)->p50_ns == 0);
+    /* It is heard of as long as it is hedged with, but that does not put off the next try. */
+    learn_take(&world.learn,
+               &(struct learn_sample){.value_ns = MS(9), .backend = 2, .behind = 0, .kind = KIND});
+    compute(AT(100) + LEARN_STALE_NS);
+    EXPECT(!tried[2] && !world.learn.board.stale[2]);
+    /* The workers are told so too. */
+    static _Alignas(64) char memory[1 << 18];
+    struct learn_board board;
+    CHECK(learn_board_size(BACKENDS) <= sizeof memory);
+    learn_board_init(&board, &usual, BACKENDS, memory);
+    cut(1, MS(400));
+    compute(AT(200));
+    learn_board_copy(&board, &world.learn.board);
+    EXPECT(board.tried[1] && !board.tried[0]);
+}
+
 TEST(learn_board_of_nothing_known) {
     setup();
     compute(MS(250));
@@ -421,10 +459,38 @@ TEST(learn_copies_are_whole) {
     EXPECT_EQ(learn_speed(&other.learn.board, 0, KIND)->p50_ns, speed(0)->p50_ns);
     /* After a reload it is another number among others, and known at once. */
     setup_as(&other, usual);
-    learn_inherit(&other.learn, 2, &world.learn, 0);
+    learn_inherit(&other.learn, &world.learn, (uint16_t[BACKENDS]){LEARN_NOBODY, LEARN_NOBODY, 0});
     learn_compute(&other.learn, NULL, 0, MS(500));
     EXPECT_EQ(learn_speed(&other.learn.board, 2, KIND)->p50_ns, speed(0)->p50_ns);
     EXPECT_EQ(learn_speed(&other.learn.board, 0, KIND)->p50_ns, 0);
+}
+
+/* After a reload clouds share their causes as before, and a hedge costs what it did. */
+TEST(learn_inherits_pairs_and_money) {
+    setup();
+    for (unsigned n = 0; n < 1000; n++) {
+        answer(0, n % 50 ? MS(400) : MS(10000));
+        answer(1, MS(400));
+        learn_cost(&world.learn, 100, n % 10 ? 0 : 500, 1, n % 10 == 0);
+    }
+    for (unsigned n = 0; n < 100; n++)
+        learn_take(
+            &world.learn,
+            &(struct learn_sample){.value_ns = MS(12000), .backend = 1, .behind = 0, .kind = KIND});
+    compute(MS(250));
+    EXPECT_EQ(advice(0, 1)->delay_ns, UINT64_MAX);
+    setup_as(&other, usual);
+    learn_inherit(&other.learn, &world.learn, (uint16_t[BACKENDS]){1, LEARN_NOBODY, 0});
+    learn_compute(&other.learn, NULL, 0, MS(500));
+    EXPECT_EQ(learn_advice(&other.learn.board, 2, KIND, 0)->delay_ns, UINT64_MAX);
+    EXPECT(learn_advice(&other.learn.board, 2, KIND, 1)->delay_ns != UINT64_MAX); /* a new one */
+    EXPECT_NEAR(other.learn.wasted / other.learn.won, 0.5, 1e-9);
+    EXPECT_NEAR(other.learn.hedges / other.learn.requests, 0.1, 1e-9);
+    /* Nobody stays: their prices went with them. */
+    setup_as(&other, usual);
+    learn_inherit(&other.learn, &world.learn,
+                  (uint16_t[BACKENDS]){LEARN_NOBODY, LEARN_NOBODY, LEARN_NOBODY});
+    EXPECT_NEAR(other.learn.requests, 0, 0);
 }
 
 TEST(learn_refuses_nonsense) {
@@ -433,5 +499,5 @@ TEST(learn_refuses_nonsense) {
     EXPECT_ABORT(learn_take(&world.learn,
                             &(struct learn_sample){.kind = LEARN_KINDS, .behind = LEARN_NOBODY}));
     EXPECT_ABORT(learn_take(&world.learn, &(struct learn_sample){.behind = BACKENDS}));
-    EXPECT_ABORT(learn_inherit(&world.learn, BACKENDS, &world.learn, 0));
+    EXPECT_ABORT(learn_inherit(&world.learn, &world.learn, (uint16_t[BACKENDS]){0, BACKENDS, 1}));
 }

@@ -31,7 +31,9 @@ static struct {
     ttft_fn *ttft;
     double rate; /* requests per second */
     unsigned (*first)(struct rand *);
-    uint32_t tokens[4]; /* prompts, one of them each time */
+    uint32_t tokens[4];             /* prompts, one of them each time */
+    uint32_t asked;                 /* .. which, for ttft() */
+    double (*longest)(double at_s); /* the share of tokens[3]; NULL: all are as frequent */
     uint64_t now_ns, next_ns;
     struct pending pending[PENDING_MAX];
     unsigned pending_count;
@@ -80,6 +82,9 @@ static void arrive(uint64_t begin_ns) {
     unsigned first = world.first(&world.rand);
     uint32_t tokens = world.tokens[rand_below(&world.rand, countof(world.tokens))];
     double at_s = (double)begin_ns / 1e9;
+    if (world.longest)
+        tokens = world.tokens[rand_double(&world.rand) < world.longest(at_s) ? 3 : 0];
+    world.asked = tokens;
     struct pending p = {
         .begin_ns = begin_ns, .hedge_ns = NEVER, .first = first, .kind = learn_kind(tokens, true)};
     struct advise advice =
@@ -333,7 +338,31 @@ TEST(traffic_slow_and_steady) {
     }
     EXPECT_NEAR(p50_ms(0), 4000, 400);
     EXPECT(delay_ms() > 4000 && delay_ms() < 12000);
-    EXPECT(world.learn.backends[0].slow_from_ns < MS(12000));
+    EXPECT(world.learn.backends[0].slow_pace_ns < 3 * LEARN_PACE_NS);
+}
+
+/* Both are asked first for hours; then the first one's tail turns heavy. What is known of hedges behind it
+ * has stood still all the while, and what is known of the second has not. */
+static double heavy_from_s;
+static double turns_heavy(unsigned b, double at_s, struct rand *rand) {
+    double ms = lognormal(rand, b ? 450 : 400, 0.2);
+    bool stall = b == 0 && at_s >= heavy_from_s && rand_below(rand, 50) == 0;
+    return stall ? ms * 20 : ms;
+}
+
+TEST(traffic_heavy_after_hours) {
+    static const double hours[] = {0.2, 3, 6};
+    for (size_t i = 0; i < countof(hours); i++) {
+        ROW("%g hours", hours[i]);
+        heavy_from_s = hours[i] * 60 * MINUTE;
+        setup(turns_heavy, 4);
+        world.first = either;
+        run_until(heavy_from_s + 5 * MINUTE);
+        EXPECT(delay_ms() < 2000);
+        begin_counting();
+        run_until(heavy_from_s + 20 * MINUTE);
+        EXPECT(waited_ms(0.995) < 3000); /* stalls are 8000 */
+    }
 }
 
 TEST(traffic_ten_times_within_a_minute) {
@@ -419,6 +448,47 @@ TEST(traffic_global_slowdown) {
         run_until(300);
         EXPECT(share() <= 0.02);
     }
+}
+
+static double all_silent(unsigned b, double at_s, struct rand *rand) {
+    return light(b, at_s, rand) + (at_s >= 120 && at_s < 150 ? (150 - at_s) * 1000 : 0);
+}
+
+/* While nobody answers what waits tells of the slowdown. */
+TEST(traffic_all_fall_silent) {
+    setup(all_silent, 100);
+    world.first = either;
+    run_until(128);
+    EXPECT(world.learn.board.slowdown);
+}
+
+/* Other prompts come, of which many are long; no kind of them has become slower. */
+static double by_length(unsigned b, double at_s, struct rand *rand) {
+    return light(b, at_s, rand) * (world.asked == world.tokens[3] ? 10 : 1);
+}
+static double by_length_then_slow(unsigned b, double at_s, struct rand *rand) {
+    return by_length(b, at_s, rand) * (at_s >= 300 && at_s < 330 ? 4 : 1);
+}
+static double more_long_ones(double at_s) { return at_s < 120 ? 0.2 : 0.7; }
+
+TEST(traffic_of_other_prompts_is_no_slowdown) {
+    setup(by_length, 100);
+    world.first = either;
+    world.longest = more_long_ones;
+    run_until(120);
+    begin_counting();
+    run_until(400);
+    EXPECT(!world.slowdown);
+    /* A slowdown of all kinds is one, whatever the mix. */
+    setup(by_length_then_slow, 100);
+    world.first = either;
+    world.longest = more_long_ones;
+    run_until(300);
+    begin_counting();
+    run_until(330);
+    EXPECT(world.slowdown);
+    run_until(360);
+    EXPECT(!world.learn.board.slowdown);
 }
 
 /* What was seen of the second in the slowdown must not forbid hedges for ever: whether samples tell that

@@ -66,6 +66,41 @@ TEST(learner_shares_what_one_worker_saw) {
     learner_free(&learner);
 }
 
+/* Boards are copied under the lock: only those that are new. */
+TEST(learner_copies_what_has_changed) {
+    setup();
+    struct learner *learner = learner_new(&world.config, 1, 0);
+    struct learner_batch batch;
+    learner_open(learner, &batch);
+    uint64_t now_ns = TICK_NS, idle_from_ns = LEARN_STALE_NS + 10 * TICK_NS;
+    add(&batch, 0, 0, MS(300));
+    for (; now_ns < idle_from_ns; now_ns += TICK_NS) {
+        learner_give(&batch);
+        learner_compute(learner, now_ns);
+    }
+    learner_give(&batch);
+    uint64_t seen[] = {batch.seen[0], batch.seen[1]};
+    EXPECT(seen[0] > seen[1]);
+    EXPECT_EQ(seen[1], 1); /* nobody asked it: it became stale, and that is told */
+    EXPECT(batch.boards[1].stale[0]);
+    for (; now_ns < idle_from_ns + 100 * TICK_NS; now_ns += TICK_NS)
+        learner_compute(learner, now_ns);
+    learner_give(&batch);
+    EXPECT_EQ(batch.seen[0], seen[0]);
+    EXPECT_EQ(batch.seen[1], seen[1]);
+    /* An age, too, is news. */
+    learner_add_age(
+        &batch, 1,
+        &(struct learn_sample){.value_ns = MS(300), .behind = LEARN_NOBODY, .cut = true});
+    learner_give(&batch);
+    learner_compute(learner, now_ns);
+    learner_give(&batch);
+    EXPECT_EQ(batch.seen[0], seen[0]);
+    EXPECT_EQ(batch.seen[1], seen[1] + 1);
+    learner_close(&batch);
+    learner_free(&learner);
+}
+
 /* A backend that has answered nothing yet is known by how long it is waited for; those ages are of one
  * tick, and not counted again at the next. */
 TEST(learner_ages_are_replaced) {
@@ -166,6 +201,42 @@ TEST(learner_inherits_by_name) {
     learner_close(&batch);
     learner_free(&after);
     learner_free(&before);
+}
+
+/* What the operator has set as the longest delay holds, whatever was configured or learnt, also when half
+ * of the requests take longer. */
+TEST(learner_keeps_the_longest_delay) {
+    static const struct {
+        const char *name;
+        uint64_t delay_ms, most_ms;
+    } rows[] = {{"above the median", 60000, 2500}, {"below the median", 60000, 500}};
+    for (size_t i = 0; i < countof(rows); i++) {
+        ROW("%s", rows[i].name);
+        struct config_model *model = setup();
+        model->hedge.delay_ns = MS(rows[i].delay_ms);
+        model->hedge.max_delay_ns = MS(rows[i].most_ms);
+        struct learner *learner = learner_new(&world.config, 1, 0);
+        struct learner_batch batch;
+        struct rand rand;
+        rand_init(&rand, 1);
+        learner_open(learner, &batch);
+        for (unsigned tick = 1; tick < 400; tick++) {
+            for (unsigned n = 0; n < 10; n++)
+                for (unsigned b = 0; b < 2; b++) {
+                    uint64_t ms = 1300 + rand_below(&rand, 400);
+                    add(&batch, 0, b, MS(b == 0 && rand_below(&rand, 50) == 0 ? 30000 : ms));
+                }
+            for (uint64_t draw = 0; draw < 20; draw++) {
+                struct advise says = advise(&batch.boards[0], 0, KIND, UINT32_MAX, rand_u64(&rand));
+                EXPECT(says.delay_ns <= MS(rows[i].most_ms));
+            }
+            learner_give(&batch);
+            learner_compute(learner, tick * TICK_NS);
+            learner_give(&batch);
+        }
+        learner_close(&batch);
+        learner_free(&learner);
+    }
 }
 
 /* --- many workers at once --- */
