@@ -67,18 +67,30 @@ static void swap(const struct config_backend **a, const struct config_backend **
     *b = was;
 }
 
+/* Who may be asked second: of the model's usable backends behind the first those with room for a hedge,
+ * or all, where none has it: it may have when the delay is over. */
+static uint32_t seconds_of(const struct plan *plan, const struct demand *demand) {
+    const struct route_dice *dice = &demand->dice;
+    uint32_t all = 0, with_room = 0;
+    for (unsigned i = 1; i < plan->own_count - plan->ejected_count; i++) {
+        const struct config_backend *backend = plan->backends[i];
+        uint32_t bit = UINT32_C(1) << backend->index;
+        all |= bit;
+        if (!dice->quota || quota_has_spare(dice->quota, backend, dice->need, demand->now_ns))
+            with_room |= bit;
+    }
+    return with_room ? with_room : all;
+}
+
 /* Who is asked second, and when: by what has been learnt of the two. */
 static uint64_t adaptive_delay_ns(struct plan *plan, const struct demand *demand) {
     const struct config_model *model = plan->model;
-    unsigned usable = plan->own_count - plan->ejected_count, second = 1;
-    uint32_t seconds = 0;
+    unsigned second = 1;
     if (!demand->dice.boards)
         return model->hedge.delay_ns;
-    for (unsigned i = 1; i < usable; i++)
-        seconds |= UINT32_C(1) << plan->backends[i]->index;
     /* Other dice than route's: it has seen the same number. */
     struct advise says = advise(&demand->dice.boards[model->index], plan->backends[0]->index,
-                                demand->dice.kind, seconds, ~demand->dice.random);
+                                demand->dice.kind, seconds_of(plan, demand), ~demand->dice.random);
     while (plan->backends[second]->index != says.second)
         second++;
     swap(&plan->backends[1], &plan->backends[second]);

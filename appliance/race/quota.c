@@ -155,13 +155,17 @@ void quota_heard(struct quota_ticket *ticket, const struct ratelimit *heard, uin
 
 /* ---- what the operator allows ---- */
 
+/* 0: no limit. */
+static uint64_t slots_of(const struct quota_provider *provider, bool spare) {
+    uint64_t limit = provider->limit_concurrency;
+    return spare ? limit - limit / QUOTA_RESERVE_PART : limit;
+}
+
 /* A compare-and-swap, not an addition that is taken back: another worker must not be refused for a
  * slot that nobody got. */
 static bool take_slot(struct quota_provider *provider, bool spare) {
-    uint64_t limit = provider->limit_concurrency;
+    uint64_t limit = slots_of(provider, spare);
     unsigned *count = &provider->shared->in_flight, seen = __atomic_load_n(count, __ATOMIC_RELAXED);
-    if (spare && limit)
-        limit -= limit / QUOTA_RESERVE_PART;
     do
         if (limit && seen >= limit)
             return false;
@@ -196,16 +200,17 @@ static enum quota_verdict take_limits(struct quota_provider *provider, uint64_t 
     return QUOTA_ROOM;
 }
 
-static bool limits_have(const struct quota_provider *provider, uint64_t tokens, uint64_t now_ns) {
+static bool limits_have(const struct quota_provider *provider, uint64_t tokens, bool spare,
+                        uint64_t now_ns) {
     const struct quota_shared *shared = provider->shared;
     if (!shared)
         return true;
     unsigned in_flight = __atomic_load_n(&shared->in_flight, __ATOMIC_RELAXED);
-    if (provider->limit_concurrency && in_flight >= provider->limit_concurrency)
+    if (provider->limit_concurrency && in_flight >= slots_of(provider, spare))
         return false;
-    return rate_has(&shared->requests, &provider->requests, &provider->requests_lease, 1, false,
+    return rate_has(&shared->requests, &provider->requests, &provider->requests_lease, 1, spare,
                     now_ns) &&
-           rate_has(&shared->tokens, &provider->tokens, &provider->tokens_lease, tokens, false,
+           rate_has(&shared->tokens, &provider->tokens, &provider->tokens_lease, tokens, spare,
                     now_ns);
 }
 
@@ -223,10 +228,20 @@ static struct quota_backend *backend_of(const struct quota *quota,
     return &quota->backends[backend->id];
 }
 
+static bool has_room(const struct quota *quota, const struct config_backend *backend,
+                     struct quota_need need, bool spare, uint64_t now_ns) {
+    return told_has(backend_of(quota, backend), need, spare, now_ns) &&
+           limits_have(provider_of(quota, backend->provider), tokens_of(need), spare, now_ns);
+}
+
 bool quota_has_room(const struct quota *quota, const struct config_backend *backend,
                     struct quota_need need, uint64_t now_ns) {
-    return told_has(backend_of(quota, backend), need, false, now_ns) &&
-           limits_have(provider_of(quota, backend->provider), tokens_of(need), now_ns);
+    return has_room(quota, backend, need, false, now_ns);
+}
+
+bool quota_has_spare(const struct quota *quota, const struct config_backend *backend,
+                     struct quota_need need, uint64_t now_ns) {
+    return has_room(quota, backend, need, true, now_ns);
 }
 
 enum quota_verdict quota_take(struct quota *quota, const struct config_backend *backend,

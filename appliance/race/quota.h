@@ -111,6 +111,9 @@ void quota_init(struct quota *, const struct config *config, struct quota_provid
  * nothing. Also false when it would spend what the provider says is left. */
 bool quota_has_room(const struct quota *, const struct config_backend *backend,
                     struct quota_need need, uint64_t now_ns);
+/* As quota_has_room, for a hedge. */
+bool quota_has_spare(const struct quota *, const struct config_backend *backend,
+                     struct quota_need need, uint64_t now_ns);
 /* Takes room for an attempt. spare: it is a hedge, to which what the provider tells and the reserves
  * apply too. QUOTA_ROOM fills *ticket (which was empty); any other verdict is counted as denied, and
  * *wait_ns is after how long it may be otherwise. */

@@ -94,14 +94,22 @@ static void sort(struct candidate *all, unsigned count) {
     }
 }
 
+/* Is it unknown for never having been asked? One that was and has not answered may hang: then each
+ * request that finds that out waits for its hedge. */
+static bool is_untried(const struct config_model *model, const struct candidate *c,
+                       struct route_dice dice) {
+    return c->rank == INFINITY &&
+           !(dice.boards && dice.boards[model->index].tried[c->backend->index]);
+}
+
 /* Is `c` as good as the best by its strategy, so that affinity may choose it? `all` is sorted. */
 static bool is_peer(const struct config_model *model, const struct candidate *all,
-                    const struct candidate *c) {
+                    const struct candidate *c, struct route_dice dice) {
     if (c->tier != all[0].tier)
         return false;
     switch (model->strategy) {
     case STRATEGY_FASTEST:
-        return c->rank == INFINITY || c->rank <= ROUTE_AFFINITY_SLOWER_MAX * all[0].rank;
+        return is_untried(model, c, dice) || c->rank <= ROUTE_AFFINITY_SLOWER_MAX * all[0].rank;
     case STRATEGY_CHEAPEST: return c->rank == all[0].rank;
     case STRATEGY_WEIGHTED: return c->rank < INFINITY;
     case STRATEGY_ORDERED: return false;
@@ -117,14 +125,14 @@ static uint64_t affinity_seed(const struct config_backend *backend, uint64_t aff
 }
 
 static void choose_by_affinity(const struct config_model *model, struct candidate *all,
-                               unsigned count, uint64_t affinity_hash) {
+                               unsigned count, struct route_dice dice) {
     struct candidate *chosen = NULL;
     double least = INFINITY;
     for (unsigned i = 0; i < count; i++) {
-        if (!is_peer(model, all, &all[i]))
+        if (!is_peer(model, all, &all[i], dice))
             continue;
         double weight = model->strategy == STRATEGY_WEIGHTED ? all[i].backend->weight : 1;
-        double drawn = draw(affinity_seed(all[i].backend, affinity_hash), weight);
+        double drawn = draw(affinity_seed(all[i].backend, dice.affinity_hash), weight);
         if (drawn < least) {
             least = drawn;
             chosen = &all[i];
@@ -145,7 +153,7 @@ static void choose_by_exploring(const struct config_model *model, struct candida
     unsigned unknown_count = 0;
     for (unsigned i = 0; i < count; i++) {
         bool stale = dice.boards && dice.boards[model->index].stale[all[i].backend->index];
-        if (all[i].tier == all[0].tier && (stale || all[i].rank == INFINITY))
+        if (all[i].tier == all[0].tier && (stale || is_untried(model, &all[i], dice)))
             unknown[unknown_count++] = &all[i];
     }
     if (unknown_count > 0)
@@ -182,7 +190,7 @@ unsigned route_order(const struct config_model *model, struct span residency, st
     sort(all, count);
     bool usable = all[0].tier != TIER_UNUSABLE;
     if (usable && model->affinity != AFFINITY_NONE && dice.affinity_hash != 0)
-        choose_by_affinity(model, all, count, dice.affinity_hash);
+        choose_by_affinity(model, all, count, dice);
     else if (usable && model->strategy == STRATEGY_FASTEST)
         choose_by_exploring(model, all, count, dice);
     sort(all, count);

@@ -37,7 +37,7 @@ struct route_dice {
  *
  *   fastest   median time to first token for this kind of request; unknown ones after the known, in config
  *             order, but one request in ROUTE_EXPLORE_ONE_IN asks one of the unknown, or of those of which
- *             nothing was heard for a while, first
+ *             nothing was heard for a while, first; not who was asked lately and has not answered
  *   ordered   config order
  *   weighted  drawn at random by weight, each next one from the rest; weight 0 last
  *   cheapest  price of an input and an output token; unknown prices last
@@ -50,7 +50,7 @@ struct route_dice {
  * With the model's affinity and an affinity_hash the first place goes to the hash's own backend
  * (rendezvous hashing over provider and model names: the others stay where they are when one comes
  * or goes, also across reloads and nodes) among those the strategy thinks as good as its best: all
- * by weight, the equally cheap, the not much slower ones and those of unknown speed; one without room
+ * by weight, the equally cheap, the not much slower ones and those that were not asked yet; one without room
  * only where none has it. `ordered` is not changed by affinity. */
 unsigned route_order(const struct config_model *model, struct span residency, struct span only,
                      const struct health *health, struct route_dice dice, uint64_t now_ns,

@@ -152,6 +152,45 @@ TEST(plan_delay_rows) {
     }
 }
 
+/* The best second has no room for a hedge: the next best that has it, or the best where none has. */
+TEST(plan_adaptive_second_has_room) {
+    static const struct {
+        const char *name;
+        uint64_t left[3]; /* requests of 100, as providers a b c tell */
+        char second;
+    } rows[] = {
+        {"the best", {100, 100, 100}, 'b'},       {"nothing is left of it", {100, 0, 100}, 'c'},
+        {"only the reserve", {100, 10, 11}, 'c'}, {"just more", {100, 11, 100}, 'b'},
+        {"nobody has room", {100, 3, 3}, 'b'},    {"all others", {100, 100, 0}, 'b'},
+    };
+    static struct quota quota;
+    static struct quota_provider providers[FIXTURE_IDS];
+    static struct quota_backend backends[FIXTURE_IDS];
+    for (size_t i = 0; i < countof(rows); i++) {
+        ROW("%s", rows[i].name);
+        struct config_model *model = setup();
+        model->hedge.mode = HEDGE_MODE_ADAPTIVE;
+        for (unsigned b = 1; b < 3; b++)
+            world_advice(model, 0, b,
+                         (struct learn_advice){
+                             .delay_ns = MS(100 * b), .probability = 1, .with_ns = MS(500 + b)});
+        memset(providers, 0, sizeof providers);
+        memset(backends, 0, sizeof backends);
+        quota_init(&quota, &world.config, providers, backends, 1);
+        for (unsigned b = 0; b < 3; b++)
+            backends[b].told[RATELIMIT_REQUESTS] = (struct quota_told){.known = true,
+                                                                       .limit = 100,
+                                                                       .remaining = rows[i].left[b],
+                                                                       .reset_ns = UINT64_MAX,
+                                                                       .forget_ns = MS(1000000)};
+        struct route_dice dice = {.random = 2, .quota = &quota, .boards = world.boards};
+        struct plan plan;
+        REQUIRE(plan_make(&plan, model, NULL, &no_wish, &world.health, dice, MS(1)) == FAIL_NONE);
+        EXPECT_EQ(plan.backends[1]->provider->provider.name[0], rows[i].second);
+        EXPECT_NEAR((double)plan.delay_ns / NS_PER_MS, rows[i].second == 'b' ? 100 : 200, 20);
+    }
+}
+
 TEST(plan_adaptive_delay_is_spread) {
     struct config_model *model = setup();
     model->hedge.mode = HEDGE_MODE_ADAPTIVE;

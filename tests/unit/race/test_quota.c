@@ -132,6 +132,9 @@ TEST(quota_concurrency_rows) {
                     &tickets[hedges]) == QUOTA_ROOM)
             hedges++;
         EXPECT_EQ(hedges, rows[i].hedges);
+        EXPECT(!quota_has_spare(&two[0].quota, &model->backends[0], need_of(1, 1), S(1)));
+        EXPECT_EQ(quota_has_room(&two[0].quota, &model->backends[0], need_of(1, 1), S(1)),
+                  hedges < rows[i].firsts);
         unsigned all = hedges;
         while (take(&two[all % 2], &model->backends[0], need_of(1, 1), false, S(1),
                     &tickets[all]) == QUOTA_ROOM)
@@ -429,6 +432,7 @@ TEST(quota_told_rows) {
         uint64_t now_ns = S(100) + rows[i].after_ns;
         tell(&bench, backend, rows[i].requests, rows[i].tokens, S(100));
         EXPECT_EQ(quota_has_room(&bench.quota, backend, need_of(10, 90), now_ns), rows[i].first);
+        EXPECT_EQ(quota_has_spare(&bench.quota, backend, need_of(10, 90), now_ns), rows[i].hedge);
         struct quota_ticket ticket;
         EXPECT_EQ(take(&bench, backend, need_of(10, 90), true, now_ns, &ticket),
                   rows[i].hedge ? QUOTA_ROOM : QUOTA_REMAINING);

@@ -130,6 +130,30 @@ TEST(route_fastest_explores_the_stale) {
     EXPECT_EQ(first[0] + first[2], DRAWS);
 }
 
+/* Who was asked lately and has not answered is not asked on by chance or affinity: it may hang. */
+TEST(route_fastest_does_not_explore_who_says_nothing) {
+    struct config_model *model = setup(STRATEGY_FASTEST, 4);
+    enum { DRAWS = 16000 };
+    struct rand rand;
+    rand_init(&rand, 7);
+    world_speed(model, 0, MS(50));
+    world_speed(model, 1, MS(51));
+    world.boards[0].tried[2] = true;
+    for (int affine = 0; affine < 2; affine++) {
+        ROW("affinity %d", affine);
+        unsigned first[4] = {0};
+        model->affinity = affine ? AFFINITY_USER : AFFINITY_NONE;
+        for (int i = 0; i < DRAWS; i++) {
+            struct route_dice dice = {.random = rand_u64(&rand),
+                                      .affinity_hash = rand_u64(&rand) | 1};
+            first[order_of(model, "", "", dice, 0)[0] - 'a']++;
+        }
+        unsigned of_unknown = affine ? DRAWS / 3 : DRAWS / 16; /* d was never asked */
+        EXPECT_EQ(first[2], 0);
+        EXPECT_NEAR(first[3], of_unknown, of_unknown / 5);
+    }
+}
+
 TEST(route_cheapest_rows) {
     /* Input and output price in USD per million tokens; -1: unknown. */
     static const struct {
