@@ -92,7 +92,7 @@ void budget_on_end(struct budget *budget, bool answered, double cost_share, uint
 /* --- what empties --- */
 
 /* Until a request has told what one costs, money binds nobody. */
-static bool can_pay(const struct budget *budget) {
+bool budget_can_pay(const struct budget *budget) {
     return budget->request_money <= 0 || budget->waste_money <= 0 ||
            budget->money >= budget->waste_money;
 }
@@ -110,7 +110,7 @@ bool budget_take(struct budget *budget, double *reserved_pico, bool *money, uint
         budget->refused++;
         return false;
     }
-    if (!can_pay(budget)) {
+    if (!budget_can_pay(budget)) {
         *money = true;
         budget->refused++;
         return false;

@@ -70,6 +70,8 @@ void budget_on_end(struct budget *, bool answered, double cost_share, uint64_t w
 bool budget_take(struct budget *, double *reserved_pico, bool *money, uint64_t now_ns);
 /* Is there a whole token, and no haste? */
 bool budget_ready(const struct budget *, uint64_t now_ns);
+/* Is there money for one more hedge, by what losers have cost of late? */
+bool budget_can_pay(const struct budget *);
 /* Gives back what was taken for a hedge that was not started after all. */
 void budget_put(struct budget *, double reserved_pico, uint64_t now_ns);
 /* Takes what a retry costs; false when there is nothing left. And gives it back. */

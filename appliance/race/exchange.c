@@ -58,8 +58,11 @@ static void count_costs(struct exchange *exchange) {
     stats->wasted_pico += wasted_pico;
     stats->wasted_tokens += wasted_tokens;
     saved_count(exchange, stats);
-    permit_end(exchange, won_pico, wasted_pico);
-    teach_cost(exchange, won_pico, wasted_pico);
+    /* What a client that left, or a failing backend, has cost is not the hedges' to pay. */
+    unsigned hedges = permit_hedges(exchange);
+    uint64_t of_hedges_pico = hedges > 0 ? wasted_pico : 0;
+    permit_end(exchange, won_pico, of_hedges_pico);
+    teach_cost(exchange, won_pico, of_hedges_pico, hedges);
 }
 
 static void drop(struct exchange *exchange) {
@@ -99,10 +102,14 @@ static void set_state(struct exchange *exchange, enum exchange_state state) {
     };
     CHECK(allowed[exchange->state] & 1u << state);
     /* While a first token is awaited the loop does not linger for batches. */
-    if (state == EXCHANGE_RACING)
+    if (state == EXCHANGE_RACING) {
         exchange->race->loop->urgent++;
-    if (exchange->state == EXCHANGE_RACING)
+        list_push_back(&exchange->race->racing, &exchange->racing);
+    }
+    if (exchange->state == EXCHANGE_RACING) {
         exchange->race->loop->urgent--;
+        list_remove(&exchange->racing);
+    }
     exchange->state = state;
 }
 
@@ -280,6 +287,16 @@ static const struct encoded *encode(struct exchange *exchange, unsigned attempt,
     return NULL;
 }
 
+/* elsewhere: why a hedge cannot go to this backend, but may to another; SUPPRESS_COUNT: to none. */
+static void deny(struct exchange *exchange, unsigned attempt, enum suppress elsewhere) {
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    exchange->denied = true;
+    if (elsewhere == SUPPRESS_COUNT)
+        hedge_on_denied(&exchange->hedge, attempt, now_ns);
+    else if (!hedge_on_passed(&exchange->hedge, attempt, now_ns))
+        permit_refused(exchange, elsewhere);
+}
+
 static void start(struct exchange *exchange, const struct hedge_step *todo) {
     struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = exchange->race->loop->now_ns;
@@ -287,8 +304,9 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
     const struct config_backend *backend = hedge_backend(&exchange->hedge, todo->attempt);
     struct attempt *attempt = NULL;
     struct quota_ticket ticket = {0};
+    enum suppress elsewhere = SUPPRESS_COUNT;
     /* Asked first: most hedges that are due are over the budget, and writing a request anew is work. */
-    if (permit_take(exchange, backend, todo->trigger, &ticket)) {
+    if (permit_take(exchange, backend, todo->trigger, &ticket, &elsewhere)) {
         const struct encoded *encoded = encode(exchange, todo->attempt, backend);
         if (encoded)
             attempt = attempt_start(exchange, todo->attempt, backend, encoded, todo->trigger);
@@ -298,8 +316,7 @@ static void start(struct exchange *exchange, const struct hedge_step *todo) {
             return; /* hedge knows */
     }
     if (!attempt) {
-        exchange->denied = true;
-        hedge_on_denied(&exchange->hedge, todo->attempt, now_ns);
+        deny(exchange, todo->attempt, elsewhere);
         return;
     }
     attempt->quota = ticket;
@@ -456,6 +473,8 @@ void exchange_hedge_again(struct exchange *exchange) {
     if (exchange->state != EXCHANGE_RACING)
         return;
     hedge_again(&exchange->hedge, exchange->race->loop->now_ns);
+    if (exchange->hedge.hedge_at_ns == UINT64_MAX)
+        permit_leave(exchange); /* nobody is left whom it might ask */
     step(exchange);
 }
 
@@ -463,6 +482,7 @@ static void wake_fired(struct timer *timer) { step(container_of(timer, struct ex
 
 void exchange_init_wake(struct exchange *exchange) {
     timer_init(&exchange->wake, wake_fired);
+    list_init(&exchange->racing);
     list_init(&exchange->waiting);
 }
 

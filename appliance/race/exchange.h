@@ -65,6 +65,7 @@ struct exchange {
     struct attempt *winner;
     struct stall_verdict stall; /* of the winner that ended too early; zeroed: none did */
     struct timer wake;
+    struct list racing;           /* race->racing, while EXCHANGE_RACING */
     struct list waiting;          /* upstreams->waiting: its hedge waits for a token */
     double reserved_pico;         /* money set aside for its hedges (budget.h) */
     double reserved_last_pico;    /* ... of them for the latest */

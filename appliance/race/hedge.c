@@ -102,7 +102,11 @@ static bool any_room(const struct hedge *h) {
 static unsigned pick_by_delay(const struct hedge *h) {
     if (h->delay_ns == NEVER || !own_room(h))
         return HEDGE_NOBODY;
-    return first_unused(h, 0, h->plan->own_count - h->plan->ejected_count);
+    unsigned usable = h->plan->own_count - h->plan->ejected_count;
+    for (unsigned b = 0; b < usable; b++)
+        if (!has(h->used | h->passed, b))
+            return b;
+    return HEDGE_NOBODY;
 }
 
 /* Is the same backend worth a second try? When the connection broke, a new one may hold; when the
@@ -256,25 +260,45 @@ void hedge_on_stall(struct hedge *h, unsigned attempt, enum fail why, uint64_t n
     h->starts_due = 1;
 }
 
+/* The last start, by delay, was not to be. The backend was not at fault: after a failure it may be
+ * asked. */
+static void take_back_delay(struct hedge *h, unsigned attempt) {
+    struct hedge_attempt *a = attempt_at(h, attempt);
+    CHECK(attempt == h->started - 1 && a->trigger == HEDGE_DELAY);
+    h->used &= ~(UINT32_C(1) << a->backend);
+    set_state(h, a, HEDGE_UNSTARTED);
+    h->started--;
+}
+
+bool hedge_on_passed(struct hedge *h, unsigned attempt, uint64_t now_ns) {
+    h->passed |= UINT32_C(1) << attempt_at(h, attempt)->backend;
+    take_back_delay(h, attempt);
+    bool more = pick_by_delay(h) != HEDGE_NOBODY;
+    h->hedge_at_ns = more ? now_ns : NEVER;
+    if (!more)
+        h->delay_ns = NEVER;
+    return more;
+}
+
 void hedge_on_denied(struct hedge *h, unsigned attempt, uint64_t now_ns) {
     (void)now_ns;
     struct hedge_attempt *a = attempt_at(h, attempt);
     CHECK(attempt == h->started - 1);
     if (a->trigger == HEDGE_DELAY) {
-        /* The backend was not at fault: after a failure it may be asked. */
-        h->used &= ~(UINT32_C(1) << a->backend);
         h->delay_ns = h->hedge_at_ns = NEVER;
-    } else {
-        h->starts_due++;
+        take_back_delay(h, attempt);
+        return;
     }
+    h->starts_due++;
     set_state(h, a, HEDGE_UNSTARTED);
     h->started--;
 }
 
 void hedge_again(struct hedge *h, uint64_t now_ns) {
-    if (h->leader != HEDGE_NOBODY || h->decided || h->delay_ns != NEVER)
+    if (h->leader != HEDGE_NOBODY || h->decided || h->hedge_at_ns != NEVER)
         return;
     h->delay_ns = h->plan->delay_ns;
+    h->passed = 0; /* who had no room then may have it now */
     h->hedge_at_ns = pick_by_delay(h) != HEDGE_NOBODY ? now_ns : NEVER;
 }
 

@@ -45,7 +45,7 @@
 enum hedge_do {
     HEDGE_WAIT,   /* nothing to do before wake_ns (UINT64_MAX: until something is reported) */
     HEDGE_START,  /* start attempt number `attempt` at hedge_backend(); trigger says why; answer
-                   * with hedge_on_denied, at once, if it must not be */
+                   * with hedge_on_denied or _passed, at once, if it must not be */
     HEDGE_CANCEL, /* cut attempt off; why = FAIL_LOST or the time limit it ran into */
     HEDGE_COMMIT, /* attempt wins: relay it; after a commit: behind what its predecessor has said */
     HEDGE_FAIL,   /* all is lost: tell the client why, once. attempt = the one whose answer is to be
@@ -88,6 +88,7 @@ struct hedge {
     unsigned running;     /* of these RUNNING, ANSWERED or COMMITTED */
     uint32_t used;        /* bit b: backends[b] was asked, or denied when it was its turn */
     uint32_t used_again;  /* bit b: it had its second try */
+    uint32_t passed;      /* bit b: it took no hedge when one was due */
     unsigned starts_due;  /* the first attempt, and one for each failure, not started yet */
     uint64_t delay_ns;    /* the plan's; UINT64_MAX: no start by delay, or no more */
     uint64_t hedge_at_ns; /* next delay-triggered start; UINT64_MAX: none */
@@ -121,6 +122,10 @@ void hedge_on_stall(struct hedge *, unsigned attempt, enum fail why, uint64_t no
  * DELAY start is not tried again at this request, nor is another; a FIRST, FAILURE or STALL start
  * goes on to the next backend of the plan. */
 void hedge_on_denied(struct hedge *, unsigned attempt, uint64_t now_ns);
+/* The last HEDGE_START, a DELAY one, was not possible at this backend (its limits, its health): its number
+ * is free again, the backend may be asked after a failure only, and the start is due at once at the next
+ * one. False: there is none, and it is as if it had been denied. */
+bool hedge_on_passed(struct hedge *, unsigned attempt, uint64_t now_ns);
 /* What a DELAY start was denied for has come: it is due at once, if nobody has answered meanwhile. */
 void hedge_again(struct hedge *, uint64_t now_ns);
 /* The last HEDGE_START was not possible and never will be at this request: the backend cannot express

@@ -8,8 +8,21 @@
  *           is near its own limits. */
 #include "appliance/race/permit.h"
 
+/* So many of those who wait are asked in vain in one turn: each may be refused by backends of its own. */
+#define QUEUE_REFUSALS_MAX 4
+
+/* A reload hands the budget on: what requests of the next configuration bring is for those of the
+ * last as well. */
+static struct budget *budget_at(struct upstreams *upstreams, const struct config_model *model) {
+    struct upstreams *current = upstreams->race->current;
+    const struct config_model *now = NULL;
+    if (current && current != upstreams)
+        now = config_model_same(current->config, model);
+    return now ? &current->budgets[now->index] : &upstreams->budgets[model->index];
+}
+
 static struct budget *budget_of(const struct exchange *exchange) {
-    return &exchange->upstreams->budgets[exchange->model->index];
+    return budget_at(exchange->upstreams, exchange->model);
 }
 
 static bool refuse(struct exchange *exchange, enum suppress reason) {
@@ -28,10 +41,13 @@ static bool refuse_retry(struct exchange *exchange) {
     return refuse(exchange, SUPPRESS_RETRIES);
 }
 
+static bool is_hedge(enum hedge_trigger trigger) {
+    return trigger == HEDGE_DELAY || trigger == HEDGE_STALL;
+}
+
 /* Do the budgets bind it? FIXED's do when the operator wrote one down; a race is its own decision. */
 static bool budgeted(const struct exchange *exchange, enum hedge_trigger trigger) {
-    bool hedge = trigger == HEDGE_DELAY || trigger == HEDGE_STALL;
-    if (!hedge || exchange->plan.mode == HEDGE_MODE_RACE)
+    if (!is_hedge(trigger) || exchange->plan.mode == HEDGE_MODE_RACE)
         return false;
     return exchange->plan.mode == HEDGE_MODE_ADAPTIVE ||
            exchange->model->hedge.request_budget_given;
@@ -45,6 +61,11 @@ struct quota_need permit_need(const struct exchange *exchange) {
         exchange->endpoint.service == SERVICE_COUNT_TOKENS)
         need.output_tokens = 0;
     return need;
+}
+
+/* Of requests: what is left is for first attempts. */
+static bool is_crowded(const struct race *race) {
+    return race->exchange_count > PERMIT_ROOM_SHARE * race->exchange_max;
 }
 
 /* --- the queue --- */
@@ -63,31 +84,89 @@ static void wait_for_token(struct exchange *exchange) {
         list_push_back(queue, &exchange->waiting);
 }
 
-void permit_request(struct exchange *exchange) {
-    struct budget *budget = budget_of(exchange);
-    struct list *queue = &exchange->upstreams->waiting[exchange->model->index];
-    struct list *oldest;
-    budget_on_request(budget, exchange->model->hedge.request_budget, exchange->race->loop->now_ns);
-    /* Each turn takes one request from the queue; one that is refused for another reason than the
-     * token's stays out. */
-    while (budget_ready(budget, exchange->race->loop->now_ns) && (oldest = list_pop(queue)))
+/* Is there a token and the money, and nothing that would refuse whoever is asked? */
+static bool may_serve(struct upstreams *upstreams, const struct config_model *model) {
+    const struct race *race = upstreams->race;
+    const struct budget *budget = budget_at(upstreams, model);
+    uint64_t now_ns = race->loop->now_ns;
+    return budget_ready(budget, now_ns) && budget_can_pay(budget) && !race->busy &&
+           !is_crowded(race) && !upstreams->batch.boards[model->index].slowdown &&
+           !budget_failing(budget, now_ns);
+}
+
+/* Those who are refused once more keep their places. */
+static void serve_queue(struct upstreams *upstreams, const struct config_model *model) {
+    struct list *queue = &upstreams->waiting[model->index], *oldest, asked;
+    unsigned refusals = 0;
+    list_init(&asked);
+    while (refusals < QUEUE_REFUSALS_MAX && !list_empty(queue) && may_serve(upstreams, model)) {
+        oldest = list_pop(queue);
+        list_push_back(&asked, oldest);
         exchange_hedge_again(container_of(oldest, struct exchange, waiting));
+        refusals += asked.prev == oldest;
+    }
+    while (!list_empty(&asked)) {
+        oldest = asked.prev;
+        list_remove(oldest);
+        list_push_front(queue, oldest);
+    }
+}
+
+/* Whoever waits for the same tokens and came before: the oldest configuration first. */
+static void serve_model(struct exchange *exchange) {
+    struct race *race = exchange->race;
+    list_each (node, &race->retired) {
+        struct upstreams *upstreams = container_of(node, struct upstreams, link);
+        const struct config_model *was = config_model_same(upstreams->config, exchange->model);
+        if (was)
+            serve_queue(upstreams, was);
+    }
+    if (exchange->upstreams == race->current)
+        serve_queue(exchange->upstreams, exchange->model);
+}
+
+void permit_request(struct exchange *exchange) {
+    budget_on_request(budget_of(exchange), exchange->model->hedge.request_budget,
+                      exchange->race->loop->now_ns);
+    serve_model(exchange);
+}
+
+static void serve_all(struct upstreams *upstreams) {
+    for (unsigned i = 0; i < upstreams->config->model_count; i++)
+        serve_queue(upstreams, &upstreams->config->models[i]);
+}
+
+void permit_tick(struct race *race) {
+    list_each (node, &race->retired)
+        serve_all(container_of(node, struct upstreams, link));
+    if (race->current)
+        serve_all(race->current);
 }
 
 /* --- asking --- */
 
+/* Since the plan was made it may have been ejected, or have asked for a rest. */
+static bool is_well(struct exchange *exchange, const struct config_backend *backend,
+                    enum suppress *elsewhere) {
+    struct upstreams *upstreams = exchange->upstreams;
+    uint64_t now_ns = exchange->race->loop->now_ns;
+    if (health_usable(&upstreams->health, backend->id, now_ns))
+        return true;
+    bool cooling = upstreams->health.backends[backend->id].cool_until_ns > now_ns;
+    if (cooling)
+        quota_deny(&upstreams->quota, backend->provider, QUOTA_RETRY_AFTER);
+    *elsewhere = cooling ? SUPPRESS_QUOTA : SUPPRESS_ERRORS;
+    return false;
+}
+
 /* What can be known without taking anything. */
-static bool is_bearable(struct exchange *exchange, const struct config_backend *backend) {
+static bool is_bearable(struct exchange *exchange) {
     const struct race *race = exchange->race;
     const struct upstreams *upstreams = exchange->upstreams;
     uint64_t now_ns = race->loop->now_ns;
-    if (upstreams->health.backends[backend->id].cool_until_ns > now_ns) {
-        quota_deny(&exchange->upstreams->quota, backend->provider, QUOTA_RETRY_AFTER);
-        return refuse(exchange, SUPPRESS_QUOTA);
-    }
     /* Who races has chosen to pay for it. */
     bool busy = race->busy && exchange->plan.mode != HEDGE_MODE_RACE;
-    if (busy || race->exchange_count > PERMIT_ROOM_SHARE * race->exchange_max)
+    if (busy || is_crowded(race))
         return refuse(exchange, SUPPRESS_OVERLOAD);
     if (!budgeted(exchange, HEDGE_DELAY))
         return true;
@@ -98,13 +177,21 @@ static bool is_bearable(struct exchange *exchange, const struct config_backend *
     return true;
 }
 
+/* Where hedges have no budget a rescue is a retry: something has to pay for it. */
+static bool is_retry(const struct exchange *exchange, enum hedge_trigger trigger) {
+    return trigger == HEDGE_FAILURE || (trigger == HEDGE_STALL && !budgeted(exchange, trigger));
+}
+
 static bool take_budget(struct exchange *exchange, enum hedge_trigger trigger) {
     double reserved = 0;
     bool money = false;
-    if (trigger == HEDGE_FAILURE)
+    if (is_retry(exchange, trigger))
         return budget_take_retry(budget_of(exchange)) || refuse_retry(exchange);
     if (!budgeted(exchange, trigger))
         return true;
+    /* Also a token that was there all the time, and held back by haste, is for who came first. */
+    if (may_wait(exchange, trigger) && !list_linked(&exchange->waiting))
+        serve_model(exchange);
     if (budget_take(budget_of(exchange), &reserved, &money, exchange->race->loop->now_ns)) {
         exchange->reserved_pico += reserved;
         exchange->reserved_last_pico = reserved;
@@ -116,7 +203,7 @@ static bool take_budget(struct exchange *exchange, enum hedge_trigger trigger) {
 }
 
 static void put_budget(struct exchange *exchange, enum hedge_trigger trigger) {
-    if (trigger == HEDGE_FAILURE)
+    if (is_retry(exchange, trigger))
         budget_put_retry(budget_of(exchange));
     if (!budgeted(exchange, trigger))
         return;
@@ -128,7 +215,8 @@ static void put_budget(struct exchange *exchange, enum hedge_trigger trigger) {
 
 /* The limits of the provider, its own and the operator's (quota.h). */
 static bool has_room(struct exchange *exchange, const struct config_backend *backend,
-                     enum hedge_trigger trigger, struct quota_ticket *ticket) {
+                     enum hedge_trigger trigger, struct quota_ticket *ticket,
+                     enum suppress *elsewhere) {
     bool spare = trigger == HEDGE_DELAY;
     uint64_t wait_ns, *least_ns = &exchange->room_wait_ns;
     enum quota_verdict verdict =
@@ -136,22 +224,36 @@ static bool has_room(struct exchange *exchange, const struct config_backend *bac
                    exchange->race->loop->now_ns, ticket, &wait_ns);
     if (verdict == QUOTA_ROOM)
         return true;
-    if (!spare)
-        *least_ns = *least_ns ? min_u64(*least_ns, wait_ns) : wait_ns;
-    return refuse(exchange, verdict == QUOTA_CONCURRENCY ? SUPPRESS_OVERLOAD : SUPPRESS_QUOTA);
+    enum suppress reason = verdict == QUOTA_CONCURRENCY ? SUPPRESS_OVERLOAD : SUPPRESS_QUOTA;
+    if (spare) {
+        *elsewhere = reason;
+        return false;
+    }
+    *least_ns = *least_ns ? min_u64(*least_ns, wait_ns) : wait_ns;
+    return refuse(exchange, reason);
 }
 
 bool permit_take(struct exchange *exchange, const struct config_backend *backend,
-                 enum hedge_trigger trigger, struct quota_ticket *ticket) {
-    if (trigger == HEDGE_DELAY && !is_bearable(exchange, backend))
+                 enum hedge_trigger trigger, struct quota_ticket *ticket,
+                 enum suppress *elsewhere) {
+    if (trigger == HEDGE_DELAY &&
+        (!is_bearable(exchange) || !is_well(exchange, backend, elsewhere)))
         return false;
-    if (!take_budget(exchange, trigger))
+    if (!take_budget(exchange, trigger)) {
+        if (trigger == HEDGE_STALL)
+            exchange->stall.why = STALL_BUDGET; /* what the client is told */
         return false;
-    if (has_room(exchange, backend, trigger, ticket))
-        return true;
-    put_budget(exchange, trigger);
-    return false;
+    }
+    if (!has_room(exchange, backend, trigger, ticket, elsewhere)) {
+        put_budget(exchange, trigger);
+        return false;
+    }
+    if (trigger == HEDGE_DELAY)
+        permit_leave(exchange);
+    return true;
 }
+
+void permit_refused(struct exchange *exchange, enum suppress reason) { refuse(exchange, reason); }
 
 void permit_give_back(struct exchange *exchange, enum hedge_trigger trigger,
                       struct quota_ticket *ticket) {
@@ -159,8 +261,18 @@ void permit_give_back(struct exchange *exchange, enum hedge_trigger trigger,
     put_budget(exchange, trigger);
 }
 
+unsigned permit_hedges(const struct exchange *exchange) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        count += is_hedge(exchange->attempts[i]->trigger);
+    return count;
+}
+
 void permit_end(struct exchange *exchange, uint64_t won_pico, uint64_t wasted_pico) {
-    budget_on_end(budget_of(exchange), exchange->winner != NULL, exchange->model->hedge.cost_budget,
-                  won_pico, wasted_pico, exchange->reserved_pico);
+    const struct attempt *winner = exchange->winner;
+    /* An empty answer, or one that broke off, pays for no retry: every backend might give those. */
+    bool answered = winner && winner->content && !fail_sick(winner->why);
+    budget_on_end(budget_of(exchange), answered, exchange->model->hedge.cost_budget, won_pico,
+                  wasted_pico, exchange->reserved_pico);
     exchange->reserved_pico = 0;
 }

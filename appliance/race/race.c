@@ -1,6 +1,7 @@
 /* race.c - one worker's context and the upstreams of its configurations. See race.h. */
 #include "appliance/race/race.h"
 
+#include "appliance/race/permit.h"
 #include "appliance/race/teach.h"
 #include "core/heap.h"
 #include "net/server.h"
@@ -140,6 +141,8 @@ static void hand_over(struct upstreams *to, struct upstreams *from) {
     }
     for (unsigned i = 0; i < config->provider_count; i++)
         hand_over_provider(to, from, &config->providers[i]);
+    to->batch.dropped += from->batch.dropped;
+    from->batch.dropped = 0;
 }
 
 void upstreams_hold(struct upstreams *upstreams) { upstreams->holds++; }
@@ -217,6 +220,7 @@ static void tick_fired(struct timer *timer) {
         teach_tick(race->current);
         quota_tick(&race->current->quota);
     }
+    permit_tick(race);
     free_retired(race);
     loop_arm(race->loop, &race->tick, RACE_TICK_NS);
 }
@@ -228,6 +232,7 @@ void race_init(struct race *race, struct loop *loop, struct resolve *resolve,
     race->exchange_max = exchange_max;
     list_init(&race->retired);
     list_init(&race->exchanges);
+    list_init(&race->racing);
     slab_init(&race->exchange_slab, "exchange", sizeof(struct exchange), exchange_max);
     slab_init(&race->attempt_slab, "attempt", sizeof(struct attempt), 0);
     race->events = heap_alloc(RACE_EVENTS_MAX * sizeof *race->events);

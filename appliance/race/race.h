@@ -103,6 +103,7 @@ struct race {
     struct upstreams *current;
     struct list retired;   /* struct upstreams */
     struct list exchanges; /* struct exchange, oldest first */
+    struct list racing;    /* those of them that race */
     unsigned exchange_count, exchange_max;
     struct slab exchange_slab, attempt_slab;
     struct chat_event

@@ -139,7 +139,7 @@ for (const client of Object.keys(clients))
         run(`${client} ${form} no attempt left`, client, "continue", [`${own[client]}-stalls`, "moonshot"], { stream },
             failed("no backend that is left can go on with it"), { max_attempts: 1 });
         run(`${client} ${form} no budget`, client, "continue", [`${own[client]}-stalls`, "moonshot"], { stream },
-            failed("no backend that is left can go on with it"), { request_budget: "0%" });
+            failed("the budget of hedges and retries is used up"), { request_budget: "0%" });
         run(`${client} ${form} newest`, client, "continue", ["openai-stalls", "anthropic", "bedrock"], { stream },
             stream ? failed("no backend that is left can go on with it") : async (answer, of) => restarted(answer, { ...of, names: of.names.slice(0, 2) }), { newest: true });
         const schema = { type: "object", properties: { a: { type: "string" } }, required: ["a"], additionalProperties: false };

@@ -79,12 +79,12 @@ static unsigned count_before(const struct moments *moments, uint64_t at_ns) {
     return low;
 }
 
-/* An answer, as a budget sees it: a cloud gave content, or all that it had. */
+/* An answer, as a budget sees it: a cloud gave content. */
 static void note_answer(struct account *account, const struct request *request) {
     uint64_t first_ns = UINT64_MAX;
     for (unsigned i = 0; i < request->reply_count; i++) {
         const struct reply *reply = request->replies[i];
-        if (reply->content_ns || reply->whole || reply->script == SCRIPT_EMPTY_DONE)
+        if (reply->content_ns)
             first_ns = min_u64(first_ns, reply->begin_ns);
     }
     if (first_ns == UINT64_MAX)
@@ -109,10 +109,10 @@ static void note_extra(struct account *account, const struct request *request) {
         const struct reply *reply = request->replies[i];
         if (reply->by_delay && !is_free(request))
             note(&account->by_delay, reply->begin_ns);
+        if (only_mode(request, HEDGE_MODE_OFF))
+            note(&account->by_failure, reply->begin_ns); /* rescues too: they are retries there */
         if (i <= skipped)
             continue;
-        if (only_mode(request, HEDGE_MODE_OFF))
-            note(&account->by_failure, reply->begin_ns);
         if (!is_free(request))
             note(&account->extra, reply->begin_ns);
     }

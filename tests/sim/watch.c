@@ -1,8 +1,9 @@
 /* watch.c - invariants of hedging that only the engine's own state shows. See watch.h.
  *
  *   slowdown   while all clouds are known to be slow no adaptive hedge starts
- *   queue      who waits for a token is undecided, and of those who wait the oldest is served
+ *   queue      who waits for a token is undecided, and of those who wait the oldest is served, unless backends refuse it
  *   books      tokens taken = hedges started; retries left = what they were, less those started, and answers
+ *   racing     the list of those who race has them all, and nobody else
  *   samples    what is learnt as a first-token time was one; losers that were cut off are not
  *   money      a winner costs what its cloud has counted, at the cloud's price; when a hedge starts, all losers so far have
  *              cost no more than the budget's share of all winners so far, and what is set aside for hedges under way */
@@ -23,6 +24,7 @@ struct book {
 static struct race *race;
 static struct book books[MODELS_MAX], books_before[MODELS_MAX];
 static bool slow_before[MODELS_MAX];
+static uint64_t refused_before[MODELS_MAX]; /* hedges, by limits of their backends */
 /* By backend: samples of whole times that were handed in, and attempts that gave content, of exchanges that are over. */
 static unsigned told[MODELS_MAX][CLOUDS_MAX], gave[MODELS_MAX][CLOUDS_MAX];
 static unsigned samples_before;
@@ -55,9 +57,12 @@ static unsigned count_trigger(const struct exchange *exchange, enum hedge_trigge
 }
 
 static void enter(struct book *book, const struct exchange *exchange) {
+    unsigned rescues = count_trigger(exchange, HEDGE_STALL);
     book->retries += count_trigger(exchange, HEDGE_FAILURE);
     if (is_budgeted(exchange))
-        book->hedges += count_trigger(exchange, HEDGE_DELAY) + count_trigger(exchange, HEDGE_STALL);
+        book->hedges += count_trigger(exchange, HEDGE_DELAY) + rescues;
+    else
+        book->retries += rescues;
 }
 
 static void enter_money(struct book *book, const struct exchange *exchange) {
@@ -67,6 +72,9 @@ static void enter_money(struct book *book, const struct exchange *exchange) {
         *(cost_is_wasted(attempt) ? &wasted_pico : &book->won_pico) +=
             (double)cost_of(attempt).pico;
     }
+    /* Of requests without a hedge it was failures, and clients that left. */
+    if (count_trigger(exchange, HEDGE_DELAY) + count_trigger(exchange, HEDGE_STALL) == 0)
+        return;
     book->wasted_pico += wasted_pico;
     if (wasted_pico > book->dearest_pico)
         book->dearest_pico = wasted_pico;
@@ -91,6 +99,22 @@ static void check_books(void) {
             sim_fail("books", "model %u: %.0f retries are left after %llu", m, budget->retries,
                      (unsigned long long)now[m].retries);
     }
+}
+
+/* ---- who races ---- */
+
+static void check_racing(void) {
+    unsigned racing = 0, listed = 0;
+    list_each (node, &race->racing) {
+        const struct exchange *exchange = container_of(node, struct exchange, racing);
+        listed++;
+        if (exchange->state != EXCHANGE_RACING || exchange->winner)
+            sim_fail("racing", "an exchange is listed that does not race");
+    }
+    list_each (node, &race->exchanges)
+        racing += container_of(node, struct exchange, link)->state == EXCHANGE_RACING;
+    if (racing != listed)
+        sim_fail("racing", "%u exchanges race, and %u are listed", racing, listed);
 }
 
 /* ---- samples ---- */
@@ -158,17 +182,29 @@ static void check_money(const struct exchange *exchange, const struct request *r
         sim_mark(MARK_HEDGE_COST);
 }
 
-/* `request` has left the queue for its hedge: nobody is left in it who had come before. */
+static uint64_t refused_by_backends(const struct upstreams *upstreams, unsigned m) {
+    const uint64_t *suppressed = upstreams->models[m].suppressed;
+    return suppressed[SUPPRESS_QUOTA] + suppressed[SUPPRESS_OVERLOAD];
+}
+
+/* `request` was hedged, out of the queue or past it: nobody is left in it who had come before, and was not refused. */
 static void check_oldest(const struct exchange *served, const struct request *request) {
-    const struct list *queue = &served->upstreams->waiting[served->model->index];
-    sim_mark(MARK_QUEUE_SERVED);
+    unsigned m = served->model->index;
+    const struct list *queue = &served->upstreams->waiting[m];
+    uint64_t since_ns = request->queued_ns ? request->queued_ns : sim.now_ns;
+    if (request->queued_ns)
+        sim_mark(MARK_QUEUE_SERVED);
+    if (served->upstreams != race->current ||
+        refused_by_backends(race->current, m) != refused_before[m])
+        return;
     list_each (node, queue) {
         const struct request *other =
             world_request_of(container_of(node, struct exchange, waiting));
-        if (other->queued_ns && other->queued_ns < request->queued_ns)
+        if (other->queued_ns && other->queued_ns < since_ns)
             sim_fail("queue", "request %u was served before request %u, which waits longer",
                      request->n, other->n);
-        sim_mark(MARK_QUEUE_OLDEST);
+        if (request->queued_ns)
+            sim_mark(MARK_QUEUE_OLDEST);
     }
 }
 
@@ -181,7 +217,8 @@ static void check_started(const struct exchange *exchange, struct request *reque
     if (exchange->upstreams == race->current)
         check_slowdown(exchange, request);
     check_money(exchange, request);
-    if (request->queued_ns && !list_linked(&exchange->waiting))
+    bool in_turn = exchange->plan.mode == HEDGE_MODE_ADAPTIVE && !exchange->plan.fair;
+    if (in_turn && !list_linked(&exchange->waiting))
         check_oldest(exchange, request);
 }
 
@@ -196,14 +233,17 @@ static void note_queued(const struct exchange *exchange, struct request *request
 }
 
 void watch_before(void) {
-    for (unsigned m = 0; race->current && m < world.model_count; m++)
+    for (unsigned m = 0; race->current && m < world.model_count; m++) {
         slow_before[m] = race->current->batch.boards[m].slowdown;
+        refused_before[m] = refused_by_backends(race->current, m);
+    }
     memcpy(books_before, books, sizeof books_before);
 }
 
 void watch_after(void) {
     if (!race->current)
         return;
+    check_racing();
     list_each (node, &race->exchanges) {
         const struct exchange *exchange = container_of(node, struct exchange, link);
         struct request *request = world_request_of(exchange);

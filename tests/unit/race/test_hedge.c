@@ -41,7 +41,7 @@ static struct plan plan_of(const struct setting *s) {
 /* ---- scripts ---- */
 
 /* Statements "MS VERB ARGS" between semicolons, in the order of time. Reports: head K, content K,
- * end K WHY, stall K WHY, denied K, unable K. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
+ * end K WHY, stall K WHY, denied K, passed K, unable K, again -. What hedge_next must then say: start K BACKEND TRIGGER, cancel K WHY,
  * commit K, fail K|- WHY, wait MS|-. */
 struct words {
     char word[5][24];
@@ -96,6 +96,10 @@ static bool report(struct hedge *h, const struct words *w, uint64_t now_ns) {
         hedge_on_stall(h, attempt, fail_of(w->word[3]), now_ns);
     else if (strcmp(verb, "denied") == 0)
         hedge_on_denied(h, attempt, now_ns);
+    else if (strcmp(verb, "passed") == 0)
+        (void)hedge_on_passed(h, attempt, now_ns);
+    else if (strcmp(verb, "again") == 0)
+        hedge_again(h, now_ns);
     else if (strcmp(verb, "unable") == 0)
         hedge_on_unable(h, attempt, now_ns);
     else
@@ -488,6 +492,43 @@ TEST(hedge_denied_rows) {
     run_rows(rows, countof(rows));
 }
 
+TEST(hedge_passed_rows) {
+    static const struct script_row rows[] = {
+        {"the next one at once",
+         {.own = 3, .attempts_max = 2, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 start 1 c delay; 100 wait -;"
+         "150 content 1; 150 commit 1; 150 cancel 0 lost; 150 wait -"},
+        {"nobody is left: not again at this request, but after a failure",
+         {.own = 3, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 start 1 c delay; 100 passed 1;"
+         "100 wait -; 300 wait -; 400 end 0 reset; 400 start 1 b failure; 400 wait -; 900 wait -"},
+        {"nor one that is ejected, nor a fallback",
+         {.own = 3, .ejected = 1, .fallback = 1, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 wait -; 300 wait -"},
+        {"nor one delay later",
+         {.own = 4, .attempts_max = 4, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 start 1 c delay; 100 wait 200;"
+         "200 start 2 d delay; 200 wait -; 900 wait -"},
+        {"the rest of a race goes on",
+         {.own = 3, .attempts_max = 3, .mode = HEDGE_MODE_RACE},
+         "0 start 0 a first; 0 start 1 b delay; 0 passed 1; 0 start 1 c delay; 0 wait -"},
+        {"then a denial: what it waits for comes, and all are asked anew",
+         {.own = 3, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 start 1 c delay; 100 denied 1;"
+         "100 wait -; 300 again -; 300 start 1 b delay; 300 passed 1; 300 start 1 c delay;"
+         "300 wait -"},
+        {"all were passed: so too",
+         {.own = 3, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 start 1 c delay; 100 passed 1;"
+         "100 wait -; 300 again -; 300 start 1 b delay; 300 wait 400"},
+        {"nothing is due once one has answered",
+         {.own = 3, .attempts_max = 3, FIXED_100},
+         "0 start 0 a first; 100 start 1 b delay; 100 passed 1; 100 content 0; 100 commit 0;"
+         "100 wait -; 300 wait -"},
+    };
+    run_rows(rows, countof(rows));
+}
+
 /* What stands before it: a committed to, at 20 ms. */
 #define FIXED(ms)   .mode = HEDGE_MODE_FIXED, .delay_ms = ms
 #define COMMITTED_A "0 start 0 a first; 20 content 0; 20 commit 0; "
@@ -688,7 +729,7 @@ struct sim {
     bool rescues;            /* winners that fail can be gone on for */
     bool rescuing, given_up; /* one has failed; and the next one's failure was final */
     unsigned stalls;
-    uint32_t asked, denied; /* bits of backends */
+    uint32_t asked, denied, passed; /* bits of backends */
     bool no_more_delay;
 };
 
@@ -772,6 +813,15 @@ static void book_start(struct sim *s, const struct hedge_step *step) {
     }
     EXPECT(own || live_count(s) == 0);
     s->backend[step->attempt] = backend;
+    if (step->trigger == HEDGE_DELAY)
+        EXPECT(!(s->passed >> b & 1));
+    if (step->trigger == HEDGE_DELAY && chance(s, s->denial_percent)) {
+        s->passed |= UINT32_C(1) << b;
+        bool more = hedge_on_passed(&s->hedge, step->attempt, s->now_ns);
+        uint32_t usable = (UINT32_C(1) << (s->plan.own_count - s->plan.ejected_count)) - 1;
+        EXPECT_EQ(more, (usable & ~s->asked & ~s->denied & ~s->passed) != 0);
+        return;
+    }
     if (chance(s, s->denial_percent)) {
         hedge_on_denied(&s->hedge, step->attempt, s->now_ns);
         s->no_more_delay |= step->trigger == HEDGE_DELAY;
